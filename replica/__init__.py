@@ -1,0 +1,1 @@
+"""Copying what happened, and taking over."""
