@@ -1,0 +1,128 @@
+"""Blobs: files named by the SHA-256 of their bytes, durable before any entry names them."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from io import BufferedReader
+from pathlib import Path
+
+from changelog.errors import BlobDamaged
+
+FOLDERS = tuple(f"{number:02x}" for number in range(256))
+CHUNK = 1 << 20  # bytes
+SMALL_CONTENT = 16 * 1024  # bytes; derived content below this lies in the table ``contents``
+
+
+class Blobs:
+    """The folder of blobs, 256 sub-folders by the first byte of the digest."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use *folder*, which :meth:`create` made."""
+        self.folder = folder
+
+    def create(self) -> None:
+        """Make the folders, durably."""
+        for name in FOLDERS:
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        sync_folder(self.folder)
+        sync_folder(self.folder.parent)
+
+    def path(self, digest: bytes) -> Path:
+        """Return where the blob is, if it is there."""
+        name = digest.hex()
+        return self.folder / name[:2] / name
+
+    def publish(self, spooled: Path, digest: bytes) -> None:
+        """Make the complete file *spooled* the blob *digest*, durably; on the same file system.
+
+        It replaces a file of that name, which has the same bytes or is damaged. A crash leaves a
+        spooled file or an unnamed blob, which ``verify --repair`` removes.
+        """
+        descriptor = os.open(spooled, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)  # first the bytes: a name without them would be an empty file after a power cut
+        finally:
+            os.close(descriptor)
+        target = self.path(digest)
+        spooled.replace(target)
+        sync_folder(target.parent)  # then the name: only now may an entry speak of it
+
+    def has(self, digest: bytes, size: int | None = None) -> bool:
+        """Return whether the blob is there, with *size* bytes if that is known."""
+        try:
+            found = self.path(digest).stat().st_size
+        except FileNotFoundError:
+            return False
+        return size is None or found == size
+
+    def open(self, digest: bytes, size: int) -> BufferedReader:
+        """Open the blob.
+
+        Raises:
+            BlobDamaged: it is missing or has another size than *size* bytes.
+        """
+        try:
+            file = self.path(digest).open("rb")
+        except FileNotFoundError as error:
+            raise BlobDamaged(f"blob {digest.hex()} is missing") from error
+        found = os.fstat(file.fileno()).st_size
+        if found != size:
+            file.close()
+            raise BlobDamaged(f"blob {digest.hex()} has {found} bytes, not {size}")
+        return file
+
+    def read(self, digest: bytes) -> bytes:
+        """Return the bytes of a blob that fits into memory, checked.
+
+        Raises:
+            BlobDamaged: it is missing or its bytes have another digest.
+        """
+        try:
+            content = self.path(digest).read_bytes()
+        except FileNotFoundError as error:
+            raise BlobDamaged(f"blob {digest.hex()} is missing") from error
+        if hashlib.sha256(content).digest() != digest:
+            raise BlobDamaged(f"blob {digest.hex()} has other bytes than its name says")
+        return content
+
+    def check(self, digest: bytes) -> None:
+        """Read the whole blob.
+
+        Raises:
+            BlobDamaged: it is missing or its bytes have another digest.
+        """
+        try:
+            with self.path(digest).open("rb") as file:
+                found = file_digest(file)
+        except FileNotFoundError as error:
+            raise BlobDamaged(f"blob {digest.hex()} is missing") from error
+        if found != digest:
+            raise BlobDamaged(f"blob {digest.hex()} has other bytes than its name says")
+
+    def names(self) -> Iterator[tuple[Path, bytes | None]]:
+        """Yield every file with the digest that its name says, None if it says none."""
+        for folder in FOLDERS:
+            for path in sorted((self.folder / folder).iterdir()):
+                yield path, _digest_of(path.name)
+
+
+def file_digest(file: BufferedReader) -> bytes:
+    """Return the SHA-256 of the rest of *file*."""
+    return hashlib.file_digest(file, "sha256").digest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in *folder* durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest_of(name: str) -> bytes | None:
+    try:
+        digest = bytes.fromhex(name)
+    except ValueError:
+        return None
+    return digest if len(digest) == hashlib.sha256().digest_size and digest.hex() == name else None

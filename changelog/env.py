@@ -1,0 +1,120 @@
+"""The only place that opens LMDB: one environment for the log, its tree and the views."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from changelog.errors import Damaged, StorageFull
+from changelog.tables import LmdbStore
+
+DEFAULT_MAP_SIZE = 1 << 40  # bytes of address space, not of disk
+MAX_READERS = 1024
+LOG_TABLES = ("entries", "nodes", "meta", "records", "contents")
+VIEW_SETS = ("a", "b")  # one is served, the other is empty or being built
+CURRENT_SET = b"views"  # key in meta
+
+
+class Env:
+    """An open environment. A process opens one folder once."""
+
+    def __init__(
+        self,
+        folder: Path,
+        view_tables: Sequence[str],
+        *,
+        readonly: bool,
+        map_size: int = DEFAULT_MAP_SIZE,
+        durable: bool = True,
+    ) -> None:
+        """Open *folder*; a writer makes the missing tables.
+
+        ``durable=False`` does not wait for the disk: for copies that can be thrown away.
+
+        Raises:
+            Damaged: the files are no LMDB environment of ours.
+        """
+        self._view_tables = tuple(view_tables)
+        if readonly and not (folder / "data.mdb").is_file():
+            raise Damaged(f"{folder} is no changelog: it has no file data.mdb")
+        try:
+            self._env = lmdb.open(
+                str(folder),
+                map_size=map_size,
+                max_dbs=len(LOG_TABLES) + len(VIEW_SETS) * len(view_tables),
+                max_readers=MAX_READERS,
+                readonly=readonly,
+                create=not readonly,
+                readahead=False,
+                sync=durable,
+                metasync=durable,
+            )
+        except (
+            lmdb.InvalidError,
+            lmdb.CorruptedError,
+            lmdb.VersionMismatchError,
+        ) as error:
+            raise Damaged(f"{folder} is no changelog: {error}") from error
+        try:
+            self._sets = self._open_tables(readonly=readonly)
+        except lmdb.NotFoundError as error:
+            self.close()  # a process opens one folder once: the next try needs it closed
+            raise Damaged(f"{folder} is no changelog: {error}") from error
+
+    def _open_tables(self, *, readonly: bool) -> dict[str, dict[str, Any]]:
+        log = {name: self._open(name, readonly) for name in LOG_TABLES}
+        return {
+            letter: log | {name: self._open(f"{letter}.{name}", readonly) for name in self._view_tables}
+            for letter in VIEW_SETS
+        }
+
+    def _open(self, name: str, readonly: bool) -> Any:  # noqa: ANN401, FBT001 - lmdb's class is private
+        return self._env.open_db(name.encode(), create=not readonly)
+
+    @contextmanager
+    def read(self) -> Iterator[LmdbStore]:
+        """Yield the tables as they are now; the served set of views."""
+        with self._env.begin() as txn:
+            yield self._store(txn)
+
+    @contextmanager
+    def write(self) -> Iterator[LmdbStore]:
+        """Yield the tables to write; committed and fsynced on leaving, undone if the block raises.
+
+        Raises:
+            StorageFull: no space; nothing was written.
+        """
+        with translated(), self._env.begin(write=True) as txn:
+            yield self._store(txn)
+
+    def view_set(self, store: LmdbStore, letter: str) -> LmdbStore:
+        """Return the tables of the same transaction with the views of set *letter*."""
+        return LmdbStore(store.txn, self._sets[letter])
+
+    def _store(self, txn: lmdb.Transaction) -> LmdbStore:
+        letter = LmdbStore(txn, self._sets["a"]).get("meta", CURRENT_SET) or b"a"
+        return LmdbStore(txn, self._sets[letter.decode()])
+
+    def reader_check(self) -> int:
+        """Free the slots of readers whose process died and return how many there were."""
+        freed: int = self._env.reader_check()
+        return freed
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn LMDB's "no space" into ours."""
+    try:
+        yield
+    except lmdb.MapFullError as error:
+        raise StorageFull("the changelog's map is full (--map-size)") from error
+    except lmdb.Error as error:
+        if "No space left" in str(error):
+            raise StorageFull("no space left for the changelog") from error
+        raise

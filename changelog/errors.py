@@ -1,0 +1,113 @@
+"""Every error of the domain; none of them knows HTTP (``server/errors.py`` has the one table).
+
+LedgerpiError
+├── InvalidInput              what was sent can not be meant
+│   ├── InvalidName           a user, index, project, version or file name
+│   ├── InvalidForm           an upload form or JSON body
+│   ├── InvalidOption         an option of a user or an index
+│   └── InvalidArchive        the bytes of a distribution file
+├── Unauthenticated           who asks is not known
+├── TooManyAttempts           wrong passwords came too fast; has ``retry_after_s``
+├── Refused                   who asks may not
+├── NotFound                  never was, as far as this node knows
+│   └── Gone                  was there and was deleted
+├── NotAcceptable             no form of the page that the client takes
+├── Conflict                  contradicts what is there
+│   └── FileExists            the file name is taken by other bytes
+├── TooLarge                  over a configured bound
+├── StorageFull               no space left; nothing was written
+├── OutcomeUnknown            the writer ended before it could answer
+└── Damaged                   stored bytes are not what was stored
+    ├── InvalidEntry          bytes that are no canonical entry
+    ├── InvalidProof          a proof or signature that does not hold
+    └── BlobDamaged           a blob is missing or has other bytes
+"""
+
+
+class LedgerpiError(Exception):
+    """The base class; never raised itself."""
+
+
+class InvalidInput(LedgerpiError, ValueError):  # noqa: N818 - errors are named as what they say
+    """What was sent can not be meant."""
+
+
+class InvalidName(InvalidInput):
+    """A name breaks its grammar or bounds."""
+
+
+class InvalidForm(InvalidInput):
+    """An upload form or a JSON body can not be read."""
+
+
+class InvalidOption(InvalidInput):
+    """An option is unknown or has an impossible value."""
+
+
+class InvalidArchive(InvalidInput):
+    """A distribution file is not what its name says, or readers could disagree about it."""
+
+
+class Unauthenticated(LedgerpiError):  # noqa: N818 - as above
+    """No credentials, or wrong ones, where some are needed."""
+
+
+class TooManyAttempts(LedgerpiError):  # noqa: N818 - as above
+    """Wrong passwords came too fast; wait *retry_after_s* seconds."""
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        """Remember how long to wait."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Refused(LedgerpiError):  # noqa: N818 - as above
+    """The caller is known and may not do this."""
+
+
+class NotFound(LedgerpiError):  # noqa: N818 - as above
+    """Nothing of that name is or was there."""
+
+
+class Gone(NotFound):
+    """It was there and was deleted."""
+
+
+class NotAcceptable(LedgerpiError):  # noqa: N818 - as above
+    """None of the media types that the client accepts is made here."""
+
+
+class Conflict(LedgerpiError):  # noqa: N818 - as above
+    """The wish contradicts what is there."""
+
+
+class FileExists(Conflict):
+    """The file name is taken by other bytes and the index is not volatile."""
+
+
+class TooLarge(LedgerpiError):  # noqa: N818 - as above
+    """Over a configured bound."""
+
+
+class StorageFull(LedgerpiError):  # noqa: N818 - as above
+    """No space left on the device; nothing was written."""
+
+
+class OutcomeUnknown(LedgerpiError):  # noqa: N818 - as above
+    """The writer ended before it could answer: the change may or may not have happened."""
+
+
+class Damaged(LedgerpiError):  # noqa: N818 - as above
+    """Stored bytes are not what was stored."""
+
+
+class InvalidEntry(Damaged):
+    """Bytes that are no canonical entry."""
+
+
+class InvalidProof(Damaged):
+    """A proof, root or signature that does not hold."""
+
+
+class BlobDamaged(Damaged):
+    """A blob is missing or has other bytes than its name says."""

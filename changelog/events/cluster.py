@@ -1,0 +1,33 @@
+"""The log itself and the nodes that carry it."""
+
+from attrs import frozen
+
+
+@frozen
+class LogCreated:
+    """The first entry of every log."""
+
+    origin: str  # C2SP tlog-checkpoint origin, one line
+    log_key: bytes  # Ed25519 public key, 32 bytes, that signs checkpoints
+
+
+@frozen
+class MemberAdded:
+    """A node joined the cluster. Numbers are never reused."""
+
+    name: str
+    number: int  # 1 to 1023
+    url: str  # where other members reach it, "" = not told
+    node_key: bytes  # Ed25519 public key, 32 bytes: signs logins and stream heads
+    voter: bool
+    may_promote: bool
+
+
+@frozen
+class PrimaryChanged:
+    """A member began an epoch as the primary. Its entry is the first of the epoch."""
+
+    member: int
+    last_epoch: int  # of the entry before, 0 = none
+    last_size: int  # entries before this one
+    last_root: bytes  # 32 bytes

@@ -1,0 +1,75 @@
+"""What folds where: one table, and the version of what it makes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from changelog.codec import Event, Stamp, Unknown
+from changelog.errors import InvalidEntry
+from changelog.events.cluster import LogCreated, MemberAdded, PrimaryChanged
+from changelog.events.files import FileDeleted, FileUnyanked, FileUploaded, FileYanked
+from changelog.events.indexes import IndexCreated, IndexDeleted, IndexModified, IndexTextsChanged
+from changelog.events.projects import (
+    ProjectDeleted,
+    ProjectStatusSet,
+    ReleaseDeleted,
+    ReleaseRegistered,
+)
+from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, UserDeleted
+from changelog.tables import Store
+from changelog.views import cluster, files, indexes, projects, serials, users
+
+VIEWS_VERSION = 1  # another number makes the next start fold all views anew
+
+Fold = Callable[[Store, Any, Stamp], None]
+
+FOLDS: dict[type, tuple[Fold, ...]] = {
+    LogCreated: (cluster.on_log_created,),
+    MemberAdded: (cluster.on_member_added,),
+    PrimaryChanged: (cluster.on_primary_changed,),
+    UserCreated: (users.on_user_created,),
+    ProfileChanged: (users.on_profile_changed,),
+    PasswordSet: (users.on_password_set,),
+    UserDeleted: (users.on_user_deleted,),
+    IndexCreated: (indexes.on_index_created,),
+    IndexModified: (indexes.on_index_modified,),
+    IndexTextsChanged: (indexes.on_index_texts_changed,),
+    IndexDeleted: (indexes.on_index_deleted,),
+    ReleaseRegistered: (projects.on_release_registered,),
+    ReleaseDeleted: (projects.on_release_deleted,),
+    ProjectDeleted: (projects.on_project_deleted,),
+    ProjectStatusSet: (projects.on_project_status_set,),
+    FileUploaded: (files.on_file_uploaded,),
+    FileDeleted: (files.on_file_deleted,),
+    FileYanked: (files.on_file_yanked,),
+    FileUnyanked: (files.on_file_unyanked,),
+}
+
+VIEW_TABLES: tuple[str, ...] = (
+    cluster.ORIGIN.name,
+    cluster.MEMBERS.name,
+    cluster.PRIMARY.name,
+    *users.USERS.names,
+    *indexes.INDEXES.names,
+    indexes.LIVES.name,
+    *projects.PROJECTS.names,
+    *projects.RELEASES.names,
+    *files.FILES.names,
+    files.LINKS.name,
+    files.DIGESTS.name,
+    serials.TABLE,
+    serials.COUNTS,
+)
+
+
+def fold(store: Store, event: Event, stamp: Stamp) -> None:
+    """Put what *event* says into the views of *store*.
+
+    Raises:
+        InvalidEntry: the kind is unknown and must be understood.
+    """
+    if isinstance(event, Unknown):
+        if event.must_understand:
+            raise InvalidEntry(f"entry {stamp.serial} is a {event.kind}, which this version does not know")
+        return
+    for on_event in FOLDS[type(event)]:
+        on_event(store, event, stamp)

@@ -1,0 +1,128 @@
+"""attrs classes as msgpack arrays of their fields, with types checked when read.
+
+Fields may be ``str``, ``bytes``, ``int``, ``bool``, ``None``, tuples of these, enumerations of text
+and unions of them. The bytes are canonical: msgpack's shortest form of each value, so that equal
+values have equal bytes.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from operator import attrgetter
+from types import NoneType, UnionType
+from typing import Any, Generic, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import attrs
+import msgpack
+
+from changelog.errors import InvalidEntry
+
+T = TypeVar("T")
+Check = Callable[[Any], bool]
+
+
+def packb(value: object) -> bytes:
+    """Return the canonical msgpack bytes of a plain value."""
+    raw: bytes = msgpack.packb(value, use_bin_type=True)
+    return raw
+
+
+def unpackb(raw: bytes) -> Any:  # noqa: ANN401 - whatever was packed
+    """Return the plain value in *raw*, arrays as tuples.
+
+    Raises:
+        InvalidEntry: the bytes are no msgpack, hold more than one value, text that is not UTF-8,
+            or a map whose keys can not be looked up.
+    """
+    try:
+        return msgpack.unpackb(raw, use_list=False, raw=False, strict_map_key=False)
+    except (ValueError, TypeError, msgpack.exceptions.UnpackException) as error:
+        raise InvalidEntry(f"not msgpack: {raw[:32].hex()}: {error}") from error
+
+
+class Packing(Generic[T]):
+    """Both directions for one attrs class."""
+
+    def __init__(self, cls: type[T]) -> None:
+        """Read the fields of *cls* once."""
+        hints = get_type_hints(cls)
+        self.cls = cls
+        self.names = tuple(field.name for field in attrs.fields(cls))  # type: ignore[arg-type] # an attrs class
+        self._checks: tuple[Check, ...] = tuple(_check(hints[name]) for name in self.names)
+        self._enums = tuple((place, hints[name]) for place, name in enumerate(self.names) if _is_enum(hints[name]))
+        self._fields = _reader(self.names)
+
+    def plain(self, value: T) -> tuple[Any, ...]:
+        """Return the fields of *value*."""
+        return self._fields(value)
+
+    def value(self, plain: Sequence[Any]) -> T:
+        """Return the object whose fields are *plain*.
+
+        Raises:
+            InvalidEntry: the number or the types of the fields differ from the class.
+        """
+        if len(plain) != len(self._checks):
+            raise InvalidEntry(f"{self.cls.__name__} has {len(self._checks)} fields, not {len(plain)}")
+        for check, item, name in zip(self._checks, plain, self.names, strict=True):
+            if not check(item):
+                raise InvalidEntry(f"{self.cls.__name__}.{name} can not be {item!r}")
+        return self.cls(*(self._with_enums(plain) if self._enums else plain))
+
+    def pack(self, value: T) -> bytes:
+        """Return the bytes of *value*."""
+        return packb(self._fields(value))
+
+    def unpack(self, raw: bytes) -> T:
+        """Return what :meth:`pack` made *raw* from; only for bytes that this program wrote."""
+        plain = msgpack.unpackb(raw, use_list=False)
+        return self.cls(*(self._with_enums(plain) if self._enums else plain))
+
+    def _with_enums(self, plain: Sequence[Any]) -> list[Any]:
+        items = list(plain)
+        for place, enum in self._enums:
+            try:
+                items[place] = enum(items[place])
+            except ValueError as error:
+                raise InvalidEntry(f"{self.cls.__name__}: {error}") from error
+        return items
+
+
+def _reader(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)
+    if names:
+        return lambda value: (getattr(value, names[0]),)
+    return lambda _: ()
+
+
+def _is_enum(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, StrEnum)
+
+
+def _check(kind: Any) -> Check:  # noqa: ANN401 - a table of kinds
+    if isinstance(kind, NewType):
+        return _check(kind.__supertype__)
+    if kind is int:
+        return lambda item: type(item) is int
+    if _is_enum(kind):
+        return lambda item: isinstance(item, str)
+    if kind in (str, bytes, bool, NoneType):
+        return lambda item: type(item) is kind
+    if get_origin(kind) in (Union, UnionType):
+        options = [_check(option) for option in get_args(kind)]
+        return lambda item: any(check(item) for check in options)
+    if get_origin(kind) is tuple:
+        return _tuple_check(get_args(kind))
+    raise TypeError(f"fields of this type can not be packed: {kind!r}")
+
+
+def _tuple_check(kinds: tuple[Any, ...]) -> Check:
+    if len(kinds) == 2 and kinds[1] is ...:  # noqa: PLR2004 - tuple[X, ...]
+        each = _check(kinds[0])
+        return lambda item: type(item) is tuple and all(map(each, item))
+    checks = tuple(map(_check, kinds))
+    return lambda item: (
+        type(item) is tuple
+        and len(item) == len(checks)
+        and all(check(part) for check, part in zip(checks, item, strict=True))
+    )

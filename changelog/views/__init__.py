@@ -1,0 +1,1 @@
+"""Views: tables folded from the log, and the functions that read them."""

@@ -1,0 +1,207 @@
+"""Distribution files as they are, by release and by link."""
+
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from changelog.codec import Stamp
+from changelog.events.files import FileDeleted, FileUnyanked, FileUploaded, FileYanked
+from changelog.names import FileName, IndexName, ProjectName, Sha256, UserName, Version
+from changelog.tables import Store, Table, TimedTable, changed, serial_key
+from changelog.views import projects, serials
+from changelog.views.page import PageFile
+from changelog.views.projects import FILES_OF
+
+LINK_DIGEST_BYTES = 8  # of the SHA-256 in +f paths: 3 + 13 hex digits
+
+
+@frozen
+class File:
+    """A distribution file; release incarnation and file name are the key."""
+
+    since: int
+    uploaded: int  # serial of its FileUploaded
+    version: Version
+    size: int  # bytes
+    sha256: bytes
+    blake2b_256: bytes
+    md5: bytes
+    metadata: bytes  # SHA-256, b"" = none
+    requires_python: str
+    filetype: str
+    pyversion: str
+    upload_time: int  # microseconds
+    uploader: UserName
+    overwrites: int  # how often this name was replaced by other bytes
+    yanked: str | None
+
+
+@frozen
+class Link:
+    """What a ``+f`` path leads to; index incarnation, digest (cut) and file name are the key."""
+
+    project: ProjectName
+    project_incarnation: int
+    version: Version
+    release_incarnation: int
+
+
+@frozen
+class Digest:
+    """Bytes that the log names; kind and SHA-256 are the key."""
+
+    since: int
+    size: int  # bytes, 0 = not said
+
+
+FILES = TimedTable("files", File)
+LINKS = Table("links", Link)
+DIGESTS = Table("digests", Digest)
+BLOB = b"f"  # distribution files
+METADATA = b"m"  # core metadata
+
+
+def on_file_uploaded(store: Store, event: FileUploaded, stamp: Stamp) -> None:
+    """Add or replace the file, and make project and release where they are missing."""
+    where = (event.index, event.project, event.version)
+    project, release = projects.ensure_release(store, where, event.metadata, stamp.serial)
+    key = file_key(release.incarnation, event.filename)
+    before = FILES.get(store, key)
+    if before is None:
+        serials.count(store, FILES_OF, release.incarnation, 1)
+    overwrites = 0 if before is None else before.overwrites + 1
+    FILES.put(store, key, _new_row(event, stamp.serial, overwrites))
+    link = Link(event.project, project.incarnation, event.version, release.incarnation)
+    LINKS.put(store, link_key(event.index, event.sha256, event.filename), link)
+    _name_digest(store, BLOB + event.sha256, Digest(stamp.serial, event.size))
+    if event.metadata:
+        _name_digest(store, METADATA + event.metadata, Digest(stamp.serial, 0))
+    serials.touch_project(store, event.index, event.project, stamp.serial)
+
+
+def on_file_deleted(store: Store, event: FileDeleted, stamp: Stamp) -> None:
+    """Close the file, its release with its last file, and its project with its last release."""
+    key, _ = _row(store, event)
+    FILES.close(store, key, stamp.serial)
+    release = int.from_bytes(key[:8])
+    if serials.count(store, FILES_OF, release, -1) == 0:
+        projects.end_release(store, event.index, event.project, event.version, stamp.serial)
+    serials.touch_project(store, event.index, event.project, stamp.serial)
+
+
+def on_file_yanked(store: Store, event: FileYanked, stamp: Stamp) -> None:
+    """Mark the file."""
+    _mark(store, event, stamp.serial, event.reason)
+
+
+def on_file_unyanked(store: Store, event: FileUnyanked, stamp: Stamp) -> None:
+    """Remove the mark."""
+    _mark(store, event, stamp.serial, None)
+
+
+def find(store: Store, index: int, project: ProjectName, version: Version, filename: FileName) -> File | None:
+    """Return a file in the index with incarnation *index* itself, or None."""
+    row = projects.find(store, index, project)
+    release = None if row is None else projects.find_release(store, row.incarnation, version)
+    return None if release is None else FILES.get(store, file_key(release.incarnation, filename))
+
+
+def linked(store: Store, index: int, digest: bytes, filename: FileName) -> Link | None:
+    """Return what a ``+f`` path of the index leads or led to; *digest*: 8 bytes of the SHA-256."""
+    return LINKS.get(store, link_key(index, digest, filename))
+
+
+def behind(store: Store, index: int, link: Link, digest: bytes, filename: FileName) -> File | None:
+    """Return the file that *link* leads to, or None if that one was deleted or replaced."""
+    row = find(store, index, link.project, link.version, filename)
+    return row if row is not None and row.sha256[:LINK_DIGEST_BYTES] == digest else None
+
+
+def of_release(store: Store, release: int) -> Iterator[tuple[FileName, File]]:
+    """Yield names and files of the release with incarnation *release*."""
+    for key, row in FILES.scan(store, serial_key(release)):
+        yield FileName(key[8:].decode()), row
+
+
+def of_project(store: Store, index: IndexName, project: int) -> Iterator[PageFile]:
+    """Yield the files of the project with incarnation *project*, by version, then by name."""
+    for _, release in projects.releases(store, project):
+        for filename, row in of_release(store, release.incarnation):
+            yield page_file(index, filename, row)
+
+
+def digests(store: Store, kind: bytes, start: bytes = b"") -> Iterator[tuple[bytes, Digest]]:
+    """Yield the digests of a kind that the log ever named, from *start* on."""
+    for key, row in DIGESTS.scan(store, kind, kind + start):
+        yield key[1:], row
+
+
+def is_named(store: Store, digest: bytes) -> bool:
+    """Return whether the log ever named bytes by this SHA-256."""
+    return any(DIGESTS.get(store, kind + digest) is not None for kind in (BLOB, METADATA))
+
+
+def page_file(index: IndexName, filename: FileName, row: File) -> PageFile:
+    """Return what a simple page shows of a file."""
+    return PageFile(
+        filename=filename,
+        index=index,
+        version=row.version,
+        sha256=Sha256(row.sha256),
+        size=row.size,
+        upload_time=row.upload_time,
+        requires_python=row.requires_python,
+        yanked=row.yanked,
+        core_metadata=Sha256(row.metadata) if row.metadata and row.filetype == "bdist_wheel" else None,
+    )
+
+
+def file_key(release: int, filename: FileName) -> bytes:
+    """Return the key of a file."""
+    return serial_key(release) + filename.encode()
+
+
+def link_key(index: int, digest: bytes, filename: FileName) -> bytes:
+    """Return the key of a link; only the first 8 bytes of *digest* count."""
+    return serial_key(index) + digest[:LINK_DIGEST_BYTES] + filename.encode()
+
+
+def _mark(store: Store, event: FileYanked | FileUnyanked, serial: int, yanked: str | None) -> None:
+    key, row = _row(store, event)
+    FILES.put(store, key, changed(row, since=serial, yanked=yanked))
+    serials.touch_project(store, event.index, event.project, serial)
+
+
+def _row(store: Store, event: FileDeleted | FileYanked | FileUnyanked) -> tuple[bytes, File]:
+    project = projects.find(store, event.index, event.project)
+    release = None if project is None else projects.find_release(store, project.incarnation, event.version)
+    key = b"" if release is None else file_key(release.incarnation, event.filename)
+    row = FILES.get(store, key) if key else None
+    if row is None:
+        raise LookupError(f"the log speaks of a file that is not there: {event.filename}")
+    return key, row
+
+
+def _name_digest(store: Store, key: bytes, row: Digest) -> None:
+    if DIGESTS.get(store, key) is None:
+        DIGESTS.put(store, key, row)
+
+
+def _new_row(event: FileUploaded, serial: int, overwrites: int) -> File:
+    return File(
+        since=serial,
+        uploaded=serial,
+        version=event.version,
+        size=event.size,
+        sha256=event.sha256,
+        blake2b_256=event.blake2b_256,
+        md5=event.md5,
+        metadata=event.metadata,
+        requires_python=event.requires_python,
+        filetype=event.filetype,
+        pyversion=event.pyversion,
+        upload_time=event.upload_time,
+        uploader=event.uploader,
+        overwrites=overwrites,
+        yanked=None,
+    )

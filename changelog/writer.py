@@ -1,0 +1,199 @@
+"""The only write transactions: decide, append, fold and sign, committed together.
+
+What a crash leaves: LMDB commits all of a group or nothing, so a view is never behind its log.
+``docs/design/writer.md`` says why decisions are made in the group's own transaction and not in
+nested ones.
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+
+from attrs import define, frozen
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from changelog import checkpoint, contents, log, rebuild
+from changelog.blobs import Blobs
+from changelog.codec import MAX_ENTRY_BYTES, Event, Stamp, decode, encode
+from changelog.env import Env
+from changelog.errors import BlobDamaged, Conflict, LedgerpiError, StorageFull, TooLarge
+from changelog.events.files import FileUploaded
+from changelog.events.projects import ReleaseRegistered
+from changelog.fold import fold
+from changelog.records import Record
+from changelog.tables import LmdbStore, Store
+from changelog.views import cluster
+
+MAX_EVENTS = 2_000  # of one command; a larger change is several commands
+
+
+@frozen
+class Already:
+    """What a command asks for is there since entry *serial*."""
+
+    serial: int
+
+
+@frozen
+class Committed:
+    """The entries of a command, first and last serial; they are durable."""
+
+    first: int
+    last: int
+
+
+Decision = Sequence[Event] | Already
+Outcome = Committed | Already | LedgerpiError
+
+
+@frozen
+class Proposal:
+    """A command as the writer takes it."""
+
+    decide: Callable[[Store], Decision]  # raises a LedgerpiError to refuse
+    actor: str
+    records: tuple[Record, ...] = ()  # private records that its events commit to
+    contents: tuple[tuple[bytes, bytes], ...] = ()  # (SHA-256, derived bytes) under 16 KiB
+
+
+@frozen
+class _Entry:
+    """An entry that was checked and is to be written."""
+
+    event: Event
+    stamp: Stamp
+    raw: bytes
+
+
+@define
+class _Group:
+    """A group under way: the end of the log as it will be."""
+
+    store: LmdbStore
+    epoch: int
+    size: int
+    time: int
+    begun: int
+
+
+class Writer:
+    """Appends to the log of one node; only one process has one."""
+
+    def __init__(self, env: Env, blobs: Blobs, key: Ed25519PrivateKey, clock: Callable[[], int]) -> None:
+        """Write to *env* with the log's *key*; *clock* gives microseconds since 1970."""
+        self._env = env
+        self._blobs = blobs
+        self._key = key
+        self._clock = clock
+
+    def create(self, origin: str, events: Sequence[Event], records: Sequence[Record], epoch: int) -> None:
+        """Begin a log with *events*, the first of which names *origin*.
+
+        Raises:
+            Conflict: there is a log.
+        """
+        with self._env.write() as store:
+            group = self._begin(store)
+            if group.size:
+                raise Conflict(f"there is a log of {group.size} entries already")
+            group.epoch = epoch
+            proposal = Proposal(lambda _: events, ":init", tuple(records))
+            self._write(group, proposal, self._entries(group, proposal, events))
+            self._end(group, origin)
+            rebuild.mark_current(store)
+
+    def commit(self, proposals: Sequence[Proposal]) -> list[Outcome]:
+        """Carry out *proposals* in order, with one fsync, and return what became of each.
+
+        A refused one changes nothing; the others see what those before them did. One that decides
+        on no events finds all done.
+
+        Raises:
+            StorageFull: no space; none of them was carried out.
+        """
+        with self._env.write() as store:
+            group = self._begin(store)
+            outcomes = [self._carry_out(group, proposal) for proposal in proposals]
+            if group.size > group.begun:
+                self._end(group, _origin(store))
+        return outcomes
+
+    def _carry_out(self, group: _Group, proposal: Proposal) -> Outcome:
+        try:
+            decision = proposal.decide(group.store)
+            if isinstance(decision, Already):
+                return decision
+            if not decision:
+                return Already(group.size)
+            entries = self._entries(group, proposal, decision)
+        except StorageFull:
+            raise
+        except LedgerpiError as refusal:
+            return refusal
+        self._write(group, proposal, entries)
+        return Committed(entries[0].stamp.serial, group.size)
+
+    def _entries(self, group: _Group, proposal: Proposal, events: Sequence[Event]) -> Sequence[_Entry]:
+        """Return what is to be written; what must not be in the log is refused before any write."""
+        if len(events) > MAX_EVENTS:
+            raise TooLarge(f"{len(events)} changes at once, at most {MAX_EVENTS}")
+        _check_contents(proposal)
+        entries: list[_Entry] = []
+        time = group.time
+        for place, event in enumerate(events, 1):
+            time = max(self._clock(), time + 1)
+            more = len(events) - place
+            stamp = Stamp(group.size + place, group.epoch, time, proposal.actor, more)
+            raw = encode(event, stamp)
+            if len(raw) > MAX_ENTRY_BYTES:
+                kind = type(event).__name__
+                raise TooLarge(f"{kind} would be {len(raw)} bytes, at most {MAX_ENTRY_BYTES}")
+            decode(raw, stamp.serial)  # what no node could read would stop them all
+            self._check_bytes(group.store, proposal, event)
+            entries.append(_Entry(event, stamp, raw))
+        return entries
+
+    def _check_bytes(self, store: Store, proposal: Proposal, event: Event) -> None:
+        """Every digest an entry names leads to durable bytes."""
+        if isinstance(event, FileUploaded) and not self._blobs.has(event.sha256, event.size):
+            raise BlobDamaged(f"the bytes of {event.filename} are not there: {event.sha256.hex()}")
+        digest = event.metadata if isinstance(event, FileUploaded | ReleaseRegistered) else b""
+        if digest and not (
+            any(digest == name for name, _ in proposal.contents)
+            or store.get("contents", digest) is not None
+            or self._blobs.has(digest)
+        ):
+            raise BlobDamaged(f"the core metadata are not there: {digest.hex()}")
+
+    def _begin(self, store: LmdbStore) -> _Group:
+        head = log.head(store)
+        return _Group(store, head.epoch, head.size, head.time, head.size)
+
+    def _write(self, group: _Group, proposal: Proposal, entries: Sequence[_Entry]) -> None:
+        store = group.store
+        for record in proposal.records:
+            store.put("records", record.commitment, record.stored)
+        for digest, content in proposal.contents:
+            store.put("contents", digest, content)
+        for entry in entries:
+            log.append(store, entry.stamp.serial, entry.raw)
+            fold(store, entry.event, entry.stamp)
+        group.size, group.time = entries[-1].stamp.serial, entries[-1].stamp.time
+
+    def _end(self, group: _Group, origin: str) -> None:
+        """Sign the head; the commit that makes it durable comes before the signature can leave."""
+        root = log.root(group.store, group.size)
+        note = checkpoint.sign(checkpoint.Checkpoint(origin, group.size, root), self._key)
+        log.set_head(group.store, log.Head(group.epoch, group.size, root, group.time, note))
+
+
+def _check_contents(proposal: Proposal) -> None:
+    for digest, content in proposal.contents:
+        if not contents.is_small(content) or sha256(content).digest() != digest:
+            raise BlobDamaged(f"{len(content)} bytes that are not small or not {digest.hex()}")
+
+
+def _origin(store: Store) -> str:
+    row = cluster.ORIGIN.get(store, cluster.ONLY)
+    if row is None:
+        raise LookupError("the log has no first entry")
+    return row.origin
