@@ -1,0 +1,1 @@
+"""How views look on the wire."""
