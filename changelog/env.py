@@ -37,8 +37,8 @@ class Env:
             Damaged: the files are no LMDB environment of ours.
         """
         self._view_tables = tuple(view_tables)
-        if readonly and not (folder / "data.mdb").is_file():
-            raise Damaged(f"{folder} is no changelog: it has no file data.mdb")
+        if readonly and not _has_bytes(folder / "data.mdb"):
+            raise Damaged(f"{folder} is no changelog: its file data.mdb is missing or empty")
         try:
             self._env = lmdb.open(
                 str(folder),
@@ -97,6 +97,11 @@ class Env:
         letter = LmdbStore(txn, self._sets["a"]).get("meta", CURRENT_SET) or b"a"
         return LmdbStore(txn, self._sets[letter.decode()])
 
+    def transaction(self) -> int:
+        """Return the number of the last committed transaction."""
+        number: int = self._env.info()["last_txnid"]
+        return number
+
     def reader_check(self) -> int:
         """Free the slots of readers whose process died and return how many there were."""
         freed: int = self._env.reader_check()
@@ -105,6 +110,10 @@ class Env:
     def close(self) -> None:
         """Close the environment."""
         self._env.close()
+
+
+def _has_bytes(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from changelog.events.projects import (
 )
 from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, UserDeleted
 from changelog.tables import Store
-from changelog.views import cluster, files, indexes, projects, serials, users
+from changelog.views import cluster, digests, files, indexes, projects, serials, users
 
 VIEWS_VERSION = 1  # another number makes the next start fold all views anew
 
@@ -55,7 +55,7 @@ VIEW_TABLES: tuple[str, ...] = (
     *projects.RELEASES.names,
     *files.FILES.names,
     files.LINKS.name,
-    files.DIGESTS.name,
+    digests.DIGESTS.name,
     serials.TABLE,
     serials.COUNTS,
 )

@@ -30,6 +30,10 @@ class Reader:
         with self._env.read() as store:
             yield store
 
+    def transaction(self) -> int:
+        """Return the number of the last committed transaction: as long as it stays, nothing changed."""
+        return self._env.transaction()
+
     def head(self) -> log.Head:
         """Return the head as it is now."""
         with self._env.read() as store:

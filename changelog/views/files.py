@@ -8,7 +8,8 @@ from changelog.codec import Stamp
 from changelog.events.files import FileDeleted, FileUnyanked, FileUploaded, FileYanked
 from changelog.names import FileName, IndexName, ProjectName, Sha256, UserName, Version
 from changelog.tables import Store, Table, TimedTable, changed, serial_key
-from changelog.views import projects, serials
+from changelog.views import digests, projects, serials
+from changelog.views.digests import Digest
 from changelog.views.page import PageFile
 from changelog.views.projects import FILES_OF
 
@@ -46,19 +47,8 @@ class Link:
     release_incarnation: int
 
 
-@frozen
-class Digest:
-    """Bytes that the log names; kind and SHA-256 are the key."""
-
-    since: int
-    size: int  # bytes, 0 = not said
-
-
 FILES = TimedTable("files", File)
 LINKS = Table("links", Link)
-DIGESTS = Table("digests", Digest)
-BLOB = b"f"  # distribution files
-METADATA = b"m"  # core metadata
 
 
 def on_file_uploaded(store: Store, event: FileUploaded, stamp: Stamp) -> None:
@@ -73,9 +63,8 @@ def on_file_uploaded(store: Store, event: FileUploaded, stamp: Stamp) -> None:
     FILES.put(store, key, _new_row(event, stamp.serial, overwrites))
     link = Link(event.project, project.incarnation, event.version, release.incarnation)
     LINKS.put(store, link_key(event.index, event.sha256, event.filename), link)
-    _name_digest(store, BLOB + event.sha256, Digest(stamp.serial, event.size))
-    if event.metadata:
-        _name_digest(store, METADATA + event.metadata, Digest(stamp.serial, 0))
+    digests.name(store, digests.BLOB, event.sha256, Digest(stamp.serial, event.size))
+    digests.name(store, digests.METADATA, event.metadata, Digest(stamp.serial, 0))
     serials.touch_project(store, event.index, event.project, stamp.serial)
 
 
@@ -130,17 +119,6 @@ def of_project(store: Store, index: IndexName, project: int) -> Iterator[PageFil
             yield page_file(index, filename, row)
 
 
-def digests(store: Store, kind: bytes, start: bytes = b"") -> Iterator[tuple[bytes, Digest]]:
-    """Yield the digests of a kind that the log ever named, from *start* on."""
-    for key, row in DIGESTS.scan(store, kind, kind + start):
-        yield key[1:], row
-
-
-def is_named(store: Store, digest: bytes) -> bool:
-    """Return whether the log ever named bytes by this SHA-256."""
-    return any(DIGESTS.get(store, kind + digest) is not None for kind in (BLOB, METADATA))
-
-
 def page_file(index: IndexName, filename: FileName, row: File) -> PageFile:
     """Return what a simple page shows of a file."""
     return PageFile(
@@ -180,11 +158,6 @@ def _row(store: Store, event: FileDeleted | FileYanked | FileUnyanked) -> tuple[
     if row is None:
         raise LookupError(f"the log speaks of a file that is not there: {event.filename}")
     return key, row
-
-
-def _name_digest(store: Store, key: bytes, row: Digest) -> None:
-    if DIGESTS.get(store, key) is None:
-        DIGESTS.put(store, key, row)
 
 
 def _new_row(event: FileUploaded, serial: int, overwrites: int) -> File:

@@ -13,7 +13,7 @@ from changelog.events.projects import (
 )
 from changelog.names import IndexName, ProjectName, Version
 from changelog.tables import Store, TimedTable, changed, serial_key
-from changelog.views import serials
+from changelog.views import digests, serials
 from changelog.views.page import Status
 
 RELEASES_OF = b"p"  # counts: releases of a project
@@ -46,6 +46,7 @@ RELEASES = TimedTable("releases", Release)
 def on_release_registered(store: Store, event: ReleaseRegistered, stamp: Stamp) -> None:
     """Make project and release where they are not yet, and remember the metadata."""
     ensure_release(store, (event.index, event.project, event.version), event.metadata, stamp.serial)
+    digests.name(store, digests.METADATA, event.metadata, digests.Digest(stamp.serial, 0))
     serials.touch_project(store, event.index, event.project, stamp.serial)
 
 

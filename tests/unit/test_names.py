@@ -81,9 +81,7 @@ def test_what_is_no_index_name_is_refused(text: str) -> None:
         names.index_name(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["a-1.0.tar.gz", "a-1+local-py3-none-any.whl", "_a.zip", "x" * 255]
-)
+@pytest.mark.parametrize("text", ["a-1.0.tar.gz", "a-1+local-py3-none-any.whl", "_a.zip", "x" * 255])
 def test_a_file_name_stays_as_it_was_written(text: str) -> None:
     assert names.file_name(text) == text
 

@@ -174,9 +174,7 @@ def naive_choice(ranges: list[tuple[str, str]]) -> Form | None:
     return max(scores)[3]
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(RANGES), st.sampled_from(QUALITIES)), min_size=1, max_size=8)
-)
+@given(st.lists(st.tuples(st.sampled_from(RANGES), st.sampled_from(QUALITIES)), min_size=1, max_size=8))
 def test_it_agrees_with_a_naive_reading(ranges: list[tuple[str, str]]) -> None:
     accept = ", ".join(name + quality for name, quality in ranges)
     expected = naive_choice(ranges)

@@ -25,9 +25,7 @@ def test_if_none_match_names_the_etag(header: str) -> None:
     assert if_none_match(header, ETAG)
 
 
-@pytest.mark.parametrize(
-    "header", ["", '"other"', "5f1d-gzip", '"5f1d-gzip', '"*"', '"5F1D-GZIP"', '"5f1d", "gzip"']
-)
+@pytest.mark.parametrize("header", ["", '"other"', "5f1d-gzip", '"5f1d-gzip', '"*"', '"5F1D-GZIP"', '"5f1d", "gzip"'])
 def test_if_none_match_does_not_name_the_etag(header: str) -> None:
     assert not if_none_match(header, ETAG)
 
@@ -79,9 +77,7 @@ def test_a_range_names_bytes(header: str, start: int, stop: int) -> None:
     assert byte_range(header, 10) == ByteRange(start, stop, 10)
 
 
-@pytest.mark.parametrize(
-    "header", ["bytes=10-", "bytes=10-11", "bytes=-0", "bytes=" + "9" * 5000 + "-"]
-)
+@pytest.mark.parametrize("header", ["bytes=10-", "bytes=10-11", "bytes=-0", "bytes=" + "9" * 5000 + "-"])
 def test_a_range_behind_the_end_is_not_satisfiable(header: str) -> None:
     with pytest.raises(RangeNotSatisfiable) as caught:
         byte_range(header, 10)
@@ -166,9 +162,7 @@ def test_a_date_is_written_as_imf_fixdate() -> None:
     assert http_date(BIRTH_OF_THE_EXAMPLE) == "Sun, 06 Nov 1994 08:49:37 GMT"
 
 
-@pytest.mark.parametrize(
-    "text", ["", "0", "-1", "now", "Sun, 99 Nov 1994 08:49:37 GMT", "x" * 9999]
-)
+@pytest.mark.parametrize("text", ["", "0", "-1", "now", "Sun, 99 Nov 1994 08:49:37 GMT", "x" * 9999])
 def test_what_is_no_date_is_none(text: str) -> None:
     assert parse_http_date(text) is None
 

@@ -110,8 +110,7 @@ def test_json_has_all_fields_of_version_1_4() -> None:
         "files": [
             {
                 "filename": "demo_pkg-1.0+cpu-py3-none-any.whl",
-                "url": f"../../+f/{DIGEST.hex()[:3]}/{DIGEST.hex()[3:16]}"
-                "/demo_pkg-1.0%2Bcpu-py3-none-any.whl",
+                "url": f"../../+f/{DIGEST.hex()[:3]}/{DIGEST.hex()[3:16]}/demo_pkg-1.0%2Bcpu-py3-none-any.whl",
                 "hashes": {"sha256": DIGEST.hex()},
                 "requires-python": ">=3.8,<4",
                 "size": 921,
@@ -138,9 +137,7 @@ def test_what_is_not_given_has_no_key() -> None:
     ("yanked", "value", "attribute"),
     [(None, False, "absent"), ("", True, ""), ("broken", "broken", "broken")],
 )
-def test_yanked_is_a_mark_with_or_without_reason(
-    yanked: str | None, value: object, attribute: str
-) -> None:
+def test_yanked_is_a_mark_with_or_without_reason(yanked: str | None, value: object, attribute: str) -> None:
     file = evolve(WHEEL, yanked=yanked)
     assert json_file(file)["yanked"] == value
     assert anchor(file).get("data-yanked", "absent") == attribute
@@ -164,10 +161,7 @@ def test_the_html_url_carries_the_hash() -> None:
 @pytest.mark.parametrize("form", HTML_FORMS)
 def test_the_anchor_text_is_the_last_part_of_the_url(form: Form) -> None:
     seen = Seen(project_page(PAGE, form))
-    ends = [
-        unquote((found["href"] or "").partition("#")[0].rpartition("/")[2])
-        for found in seen.anchors
-    ]
+    ends = [unquote((found["href"] or "").partition("#")[0].rpartition("/")[2]) for found in seen.anchors]
     assert ends == seen.texts
 
 
@@ -202,9 +196,7 @@ def test_one_file_of_unknown_size_forbids_a_version_above_1_0() -> None:
     assert as_json(page)["meta"]["api-version"] == meta["pypi:repository-version"] == "1.0"
 
 
-@pytest.mark.parametrize(
-    "microseconds", [0, 1, 1_700_000_000_000_000, 1_700_000_000_100_000, 253402300799999999]
-)
+@pytest.mark.parametrize("microseconds", [0, 1, 1_700_000_000_000_000, 1_700_000_000_100_000, 253402300799999999])
 def test_the_upload_time_is_utc_with_at_most_six_digits(microseconds: int) -> None:
     text = json_file(evolve(WHEEL, upload_time=microseconds))["upload-time"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", text)
@@ -215,9 +207,7 @@ INDEXES = ["alice/dev", "bob/base", "jürgen@büro/日本", "a.b/c-d_e"]
 
 @pytest.mark.parametrize("asked", INDEXES)
 @pytest.mark.parametrize("stored", INDEXES)
-def test_a_relative_url_leads_to_the_file_of_the_index_that_stores_it(
-    asked: str, stored: str
-) -> None:
+def test_a_relative_url_leads_to_the_file_of_the_index_that_stores_it(asked: str, stored: str) -> None:
     file = evolve(WHEEL, index=IndexName(stored))
     (item,) = as_json(evolve(PAGE, index=IndexName(asked), files=[file]))["files"]
     base = f"https://index.example/root/{asked}/+simple/demo-pkg/"
@@ -231,9 +221,7 @@ def test_the_page_of_a_past_point_links_to_that_point() -> None:
     assert target.startswith("https://index.example/alice/dev@17/+f/")
 
 
-@pytest.mark.parametrize(
-    "name", ["a%2Fb-1.whl", "a#b-1.whl", "a b-1.whl", "a&amp;b'-1.whl", "é-1!2.whl"]
-)
+@pytest.mark.parametrize("name", ["a%2Fb-1.whl", "a#b-1.whl", "a b-1.whl", "a&amp;b'-1.whl", "é-1!2.whl"])
 def test_a_file_name_is_percent_encoded(name: str) -> None:
     url = json_file(evolve(WHEEL, filename=FileName(name)))["url"]
     encoded = url.rpartition("/")[2]
@@ -274,9 +262,7 @@ NAMES = st.text(alphabet="a1<>&\"'\\ %+#?;é\U0001f40d-.", min_size=1)
 
 
 @given(HOSTILE, HOSTILE, HOSTILE, NAMES)
-def test_hostile_text_comes_back_whole_from_json(
-    python: str, yanked: str, reason: str, name: str
-) -> None:
+def test_hostile_text_comes_back_whole_from_json(python: str, yanked: str, reason: str, name: str) -> None:
     file = evolve(WHEEL, requires_python=python, yanked=yanked, filename=FileName(name))
     page = as_json(evolve(PAGE, files=[file], reason=reason, versions=[Version(yanked)]))
     (item,) = page["files"]
@@ -288,9 +274,7 @@ def test_hostile_text_comes_back_whole_from_json(
 
 
 @given(HOSTILE, HOSTILE, HOSTILE, NAMES)
-def test_hostile_text_comes_back_whole_from_html(
-    python: str, yanked: str, reason: str, name: str
-) -> None:
+def test_hostile_text_comes_back_whole_from_html(python: str, yanked: str, reason: str, name: str) -> None:
     file = evolve(WHEEL, requires_python=python, yanked=yanked, filename=FileName(name))
     seen = Seen(project_page(evolve(PAGE, files=[file], reason=reason), Form.HTML))
     (found,) = seen.anchors

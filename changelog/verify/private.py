@@ -1,0 +1,51 @@
+"""Bytes in tables by their hash: private records and small contents."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+from changelog.tables import Store, TimedTable
+from changelog.verify.report import Kind, Report
+from changelog.verify.source import Snapshots, slices
+from changelog.verify.views import Copy
+from changelog.views import indexes, users
+
+TABLES = {"records": Kind.RECORD, "contents": Kind.CONTENT}
+MESSAGE = "the bytes have another hash than their name"
+
+HOLDERS: tuple[tuple[TimedTable[users.User] | TimedTable[indexes.Index], tuple[str, ...]], ...] = (
+    (users.USERS, ("profile", "password")),
+    (indexes.INDEXES, ("texts",)),
+)
+
+
+def check_hashes(snapshots: Snapshots, report: Report) -> None:
+    """Check that each record and each small content hashes to its name."""
+    for table, kind in TABLES.items():
+        for rows in slices(snapshots, table):
+            report.checked[table] += len(rows)
+            for key, raw in rows:
+                if sha256(raw).digest() != key:
+                    report.add(kind, key.hex(), MESSAGE)
+
+
+def check_held(copy: Copy, report: Report) -> None:
+    """Check that the current rows have their records, and that there are no other records.
+
+    One snapshot, because a row and its record change together; it lasts some microseconds for each
+    user and index.
+    """
+    with copy.beside() as (stored, folded):
+        held = set(_commitments(folded))
+        for key, _ in stored.scan("records"):
+            if key in held:
+                held.discard(key)
+            else:
+                report.add(Kind.RECORD, key.hex(), "no current row holds this record")
+    for commitment in sorted(held):
+        report.add(Kind.RECORD, commitment.hex(), "the record is missing")
+
+
+def _commitments(folded: Store) -> Iterator[bytes]:
+    for table, names in HOLDERS:
+        for _, row in table.scan(folded):
+            yield from (getattr(row, name) for name in names if getattr(row, name))

@@ -1,0 +1,38 @@
+"""Bytes that the log names: distribution files and core metadata."""
+
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from changelog.tables import Store, Table
+
+BLOB = b"f"  # distribution files
+METADATA = b"m"  # core metadata
+
+
+@frozen
+class Digest:
+    """Bytes that the log names; kind and SHA-256 are the key."""
+
+    since: int  # serial of the entry that named them first
+    size: int  # bytes, 0 = not said
+
+
+DIGESTS = Table("digests", Digest)
+
+
+def name(store: Store, kind: bytes, digest: bytes, row: Digest) -> None:
+    """Note that an entry names *digest*, unless one did before; b"" names nothing."""
+    if digest and DIGESTS.get(store, kind + digest) is None:
+        DIGESTS.put(store, kind + digest, row)
+
+
+def named(store: Store, kind: bytes, start: bytes = b"") -> Iterator[tuple[bytes, Digest]]:
+    """Yield the digests of a kind that the log ever named, from *start* on."""
+    for key, row in DIGESTS.scan(store, kind, kind + start):
+        yield key[1:], row
+
+
+def is_named(store: Store, digest: bytes) -> bool:
+    """Return whether the log ever named bytes by this SHA-256."""
+    return any(DIGESTS.get(store, kind + digest) is not None for kind in (BLOB, METADATA))
