@@ -14,14 +14,10 @@ def project_page(page: ProjectPage, form: Form) -> bytes:
 
     File URLs are relative to that path. Equal pages give equal bytes.
     """
-    return _body(
-        simple_json.project_page(page) if form is Form.JSON else simple_html.project_page(page)
-    )
+    return _body(simple_json.project_page(page) if form is Form.JSON else simple_html.project_page(page))
 
 
-def project_list(
-    index: IndexName, projects: Iterable[ListedProject], last_serial: int, form: Form
-) -> bytes:
+def project_list(index: IndexName, projects: Iterable[ListedProject], last_serial: int, form: Form) -> bytes:
     """Return the body of ``/{user}/{index}/+simple/``, UTF-8, with *projects* in the order given.
 
     *last_serial* is that of the index; no project's may be above it. URLs are relative to that

@@ -17,9 +17,7 @@ def project_page(page: ProjectPage) -> Iterator[str]:
     yield _bottom(page.last_serial)
 
 
-def project_list(
-    index: IndexName, projects: Iterable[ListedProject], last_serial: int
-) -> Iterator[str]:
+def project_list(index: IndexName, projects: Iterable[ListedProject], last_serial: int) -> Iterator[str]:
     """Yield the project list in pieces."""
     yield _top(f"Projects of {index}", API_VERSION)
     for listed in projects:
@@ -49,9 +47,7 @@ def _status(page: ProjectPage) -> str:
 
 def _attributes(file: PageFile) -> str:
     """Return the data attributes of an anchor, each with a leading space."""
-    python = (
-        f' data-requires-python="{_escaped(file.requires_python)}"' if file.requires_python else ""
-    )
+    python = f' data-requires-python="{_escaped(file.requires_python)}"' if file.requires_python else ""
     yanked = "" if file.yanked is None else f' data-yanked="{_escaped(file.yanked)}"'
     return python + yanked + (_metadata(file.core_metadata.hex()) if file.core_metadata else "")
 

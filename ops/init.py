@@ -1,0 +1,47 @@
+"""``ledgerpi init``: make the data folder of a new primary."""
+
+from pathlib import Path
+
+import click
+
+from changelog.errors import InvalidName
+from changelog.names import IndexName, index_name
+from server.create import create_node, generated_password
+from server.layout import Layout
+
+
+def _stages(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> list[IndexName]:
+    try:
+        return [index_name(text) for text in texts]
+    except InvalidName as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command(
+    epilog="""\b
+Example:
+  ledgerpi init --serverdir /srv/ledgerpi --stage root/dev"""
+)
+@click.option("--serverdir", required=True, metavar="DIR", type=click.Path(path_type=Path), help="A new folder.")
+@click.option("--root-password", metavar="TEXT", help="Root's password; may be empty. Default: generated, printed.")
+@click.option(
+    "--root-password-file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file whose first line is root's password.",
+)
+@click.option("--stage", "stages", multiple=True, metavar="root/NAME", callback=_stages, help="Make this index.")
+def init(serverdir: Path, root_password: str | None, root_password_file: Path | None, stages: list[IndexName]) -> None:
+    """Make the data folder of a new primary: keys, an empty log, and the user root."""
+    foreign = [stage for stage in stages if not stage.startswith("root/")]
+    if foreign:
+        raise click.UsageError(f"only root is there to own an index: {foreign[0]}")
+    if root_password_file is not None:
+        if root_password is not None:
+            raise click.UsageError("give --root-password or --root-password-file, not both")
+        root_password = root_password_file.read_text().split("\n")[0]
+    password = generated_password() if root_password is None else root_password
+    create_node(Layout(serverdir), password, stages)
+    click.echo(f"a new node lies in {serverdir}")
+    if root_password is None:
+        click.echo(f"root's password, shown this once: {password}")

@@ -1,0 +1,109 @@
+"""One worker's application: path to handler, errors to answers, and the headers that every answer has."""
+
+from importlib.metadata import version
+
+import structlog
+from aiohttp import web
+
+from changelog import log
+from changelog.errors import InvalidForm, LedgerpiError, NotFound
+from server.errors import response
+from server.handlers import simple
+from server.hot import HotAnswers
+from server.parts import Parts
+from server.requests import SERIAL, index_of, path_segments, project_of
+from server.routes import ROUTES, Handler, shape
+
+INSTALLERS = ("pip/", "uv/", "setuptools/", "distribute/", "pex/")
+JSON_TYPE = "application/json"
+SIMPLE_JSON = "application/vnd.pypi.simple."
+
+logger = structlog.get_logger()
+
+
+class App:
+    """Answers requests; the same for a primary and a replica, which differ in their *parts*."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Answer from *parts*."""
+        self._parts = parts
+        self._hot = HotAnswers(parts.reader)
+        self._headers = {
+            "X-Devpi-Api-Version": "2",
+            "X-Devpi-Server-Version": version("ledgerpi"),
+            "X-Devpi-Uuid": parts.member,
+            "X-Devpi-Primary-Uuid": parts.origin,
+            "X-Devpi-Master-Uuid": parts.origin,
+        }
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return the answer to *request*; what the handlers raise becomes one here."""
+        ready = self._hot.find(request)
+        if ready is not None:
+            return ready
+        transaction = self._parts.reader.transaction()
+        try:
+            answer = await self._dispatch(request)
+        except web.HTTPException as redirect:
+            answer = redirect
+        except LedgerpiError as error:
+            answer = self._refusal(request, error)
+        except web.RequestPayloadError as error:  # a body that is not what its Content-Encoding says
+            answer = self._refusal(request, InvalidForm(f"the body can not be read: {error}"))
+        headers = answer.headers
+        headers.update(self._headers)
+        headers["X-Devpi-Serial"] = str(request.get(SERIAL) or self._serial())
+        if SERIAL in request and _is_canonical(request.raw_path):
+            self._hot.keep(request, answer, transaction)
+        return answer
+
+    async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
+        segments, slash = path_segments(request.raw_path)
+        methods = ROUTES.get(shape(segments))
+        if methods is None:
+            raise NotFound(f"no such page: {request.raw_path[:200]}")
+        method = "GET" if request.method == "HEAD" else request.method
+        handler = methods.get(method)
+        if handler is None:
+            return _not_allowed(methods)
+        if method == "GET":
+            handler = _by_client(request, segments, handler, slash=slash)
+        return await handler(self._parts, request, segments)
+
+    def _refusal(self, request: web.BaseRequest, error: LedgerpiError) -> web.Response:
+        answer = response(error, request.headers.get("Accept", "*/*"), reason=request.method == "POST")
+        if answer.status >= 500:  # noqa: PLR2004 - ours, not the client's
+            logger.error("request failed", path=request.path[:200], status=answer.status, reason=str(error))
+        return answer
+
+    def _serial(self) -> int:
+        with self._parts.reader.snapshot() as store:
+            return log.head(store).size
+
+
+def _by_client(request: web.BaseRequest, segments: list[str], handler: Handler, *, slash: bool) -> Handler:
+    """Lead to the one URL of a simple page: it ends in a slash (PEP 503), and links on the page are relative to it."""
+    if handler in (simple.project_list, simple.project_page) and not slash:
+        raise simple.redirect(request, f"/{index_of(segments)}/{'/'.join(segments[2:])}/")
+    accept = request.headers.get("Accept", "")
+    if shape(segments) == "*/*" and SIMPLE_JSON in accept:
+        return simple.project_list
+    if shape(segments) == "*/*/*" and (_is_installer(request) or SIMPLE_JSON in accept):
+        raise simple.redirect(request, f"/{index_of(segments)}/+simple/{project_of(segments[2])}/")
+    return handler
+
+
+def _is_canonical(raw_path: str) -> bool:
+    """Return whether the answer depends on no User-Agent, as it does at the short URLs."""
+    if "/+simple/" in raw_path:
+        return raw_path.endswith("/")
+    return "/+f/" in raw_path or "/%2Bf/" in raw_path
+
+
+def _is_installer(request: web.BaseRequest) -> bool:
+    return request.headers.get("User-Agent", "").startswith(INSTALLERS)
+
+
+def _not_allowed(methods: dict[str, Handler]) -> web.Response:
+    allowed = ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
+    return web.Response(status=405, headers={"Allow": allowed}, text=f"405: use {allowed}\n")

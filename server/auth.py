@@ -1,0 +1,129 @@
+"""Who asks: passwords and login tokens of a request, checked once and then remembered for a short while."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from changelog.errors import InvalidName, Unauthenticated
+from changelog.names import user_name
+from changelog.reader import Reader
+from changelog.tables import Store
+from changelog.views import cluster, users
+from server import logins
+from server.commands import Caller
+from server.submit import Submit
+
+NOBODY = Caller("", 0)
+MAX_REMEMBERED = 4_096
+MAX_SECRET = 4_096  # characters of a password or token
+
+
+class Auth:
+    """Checks the credentials of requests in one worker."""
+
+    def __init__(self, reader: Reader, submit: Submit, memory_s: float) -> None:
+        """Ask the writer through *submit*; remember a checked password for *memory_s* seconds."""
+        self._reader = reader
+        self._submit = submit
+        self._memory_s = memory_s
+        self._salt = secrets.token_bytes(32)
+        self._good: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
+
+    async def caller(self, headers: Mapping[str, str], address: str) -> Caller:
+        """Return who sends a request with *headers*; nobody if it has no credentials.
+
+        Raises:
+            Unauthenticated: they are wrong.
+            TooManyAttempts: wrong ones came too fast.
+        """
+        given = credentials(headers)
+        if given is None:
+            return NOBODY
+        user, secret = given
+        key = hmac.digest(self._salt, f"{user}\0{secret}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+        caller, until = self._good.get(key, (NOBODY, 0.0))
+        if until > time.time() and self._is_current(caller):
+            return caller
+        if secret.startswith(logins.PREFIX):
+            caller, until = self._by_login(user, secret)
+        else:
+            caller, until = await self._by_password(user, secret, address), time.time() + self._memory_s
+        self._remember(key, caller, until)
+        return caller
+
+    async def login(self, user: str, password: str, address: str) -> str:
+        """Return a login token for the owner of *password*.
+
+        Raises:
+            Unauthenticated: it is wrong.
+            TooManyAttempts: wrong ones came too fast.
+        """
+        _check_name(user)
+        if len(password) > MAX_SECRET:
+            raise Unauthenticated("wrong password, or no such user")
+        (token,) = await self._submit.ask("login", user, password, address)
+        return str(token)
+
+    def _is_current(self, caller: Caller) -> bool:
+        with self._reader.snapshot() as store:
+            return _is_current(store, caller)
+
+    def _by_login(self, user: str, token: str) -> tuple[Caller, float]:
+        with self._reader.snapshot() as store:
+            keys = {number: member.node_key for number, member in cluster.members(store)}
+            login = logins.verify(token, time.time(), keys.get)
+            caller = Caller(login.user, login.password_serial)
+            if login.user != user or not _is_current(store, caller):
+                raise Unauthenticated(f"the login of {user} is no longer good")
+        return caller, float(login.expires)
+
+    async def _by_password(self, user: str, password: str, address: str) -> Caller:
+        _check_name(user)
+        (serial,) = await self._submit.ask("check", user, password, address)
+        return Caller(user, serial)
+
+    def _remember(self, key: bytes, caller: Caller, until: float) -> None:
+        self._good[key] = (caller, until)
+        while len(self._good) > MAX_REMEMBERED:
+            self._good.popitem(last=False)
+
+
+def credentials(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return user and secret of ``X-Devpi-Auth`` or ``Authorization: Basic``, or None.
+
+    Raises:
+        Unauthenticated: they can not be read.
+    """
+    encoded = headers.get("X-Devpi-Auth")
+    if encoded is None:
+        scheme, _, encoded = headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return None
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise Unauthenticated("the credentials can not be read") from error
+    user, colon, secret = text.partition(":")
+    if not colon or len(secret) > MAX_SECRET:
+        raise Unauthenticated("the credentials can not be read")
+    return user, secret
+
+
+def _is_current(store: Store, caller: Caller) -> bool:
+    try:
+        row = users.find(store, user_name(caller.user))
+    except InvalidName:
+        return False
+    return row is not None and row.password_serial == caller.password_serial
+
+
+def _check_name(user: str) -> None:
+    try:
+        user_name(user)
+    except InvalidName as error:
+        raise Unauthenticated("wrong password, or no such user") from error

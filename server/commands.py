@@ -1,0 +1,209 @@
+"""Wishes: what a caller wants changed, as workers send them to the writer."""
+
+from typing import Any
+
+from attrs import frozen
+
+from changelog.events.indexes import Option
+from changelog.names import FileName, IndexName, ProjectName, UserName, Version
+from changelog.packing import Packing
+from changelog.records import Record
+
+OPERATOR = ":operator"  # a command of the command line, on this machine
+
+
+@frozen
+class Caller:
+    """Who asks. No user can be called ``:operator``."""
+
+    user: str  # "" = anonymous
+    password_serial: int  # of the password that was checked, 0 = none was
+
+
+@frozen
+class CreateUser:
+    """Create a user with a password."""
+
+    user: UserName
+    profile: bytes  # commitment, b"" = all empty
+    password: bytes  # commitment
+
+
+@frozen
+class ChangeProfile:
+    """Replace a user's profile as it was at serial *seen*."""
+
+    user: UserName
+    seen: int
+    profile: bytes
+
+
+@frozen
+class SetPassword:
+    """Set a user's password."""
+
+    user: UserName
+    password: bytes
+
+
+@frozen
+class DeleteUser:
+    """Delete a user and all indexes of it."""
+
+    user: UserName
+
+
+@frozen
+class CreateIndex:
+    """Create an index."""
+
+    index: IndexName
+    type: str
+    options: tuple[Option, ...]
+    texts: bytes
+
+
+@frozen
+class ModifyIndex:
+    """Give an index, as it was at serial *seen*, these options and texts, and no others."""
+
+    index: IndexName
+    seen: int
+    options: tuple[Option, ...]
+    texts: bytes
+
+
+@frozen
+class DeleteIndex:
+    """Delete an index."""
+
+    index: IndexName
+
+
+@frozen
+class RegisterRelease:
+    """Send metadata of a release without a file."""
+
+    index: IndexName
+    project: ProjectName
+    version: Version
+    metadata: bytes  # SHA-256
+
+
+@frozen
+class DeleteRelease:
+    """Delete a release; *force* also where the index is not volatile."""
+
+    index: IndexName
+    project: ProjectName
+    version: Version
+    force: bool
+
+
+@frozen
+class DeleteProject:
+    """Delete a project; *force* as in DeleteRelease."""
+
+    index: IndexName
+    project: ProjectName
+    force: bool
+
+
+@frozen
+class SetProjectStatus:
+    """Set a project's status marker (PEP 792)."""
+
+    index: IndexName
+    project: ProjectName
+    status: str
+    reason: str
+
+
+@frozen
+class UploadFile:
+    """Add a file whose blob is durable."""
+
+    index: IndexName
+    project: ProjectName
+    version: Version
+    filename: FileName
+    size: int
+    sha256: bytes
+    blake2b_256: bytes
+    md5: bytes
+    metadata: bytes
+    requires_python: str
+    filetype: str
+    pyversion: str
+    upload_time: int
+
+
+@frozen
+class DeleteFile:
+    """Delete a file; *force* as in DeleteRelease. *digest* is what the caller saw."""
+
+    index: IndexName
+    project: ProjectName
+    version: Version
+    filename: FileName
+    digest: bytes
+    force: bool
+
+
+@frozen
+class YankFiles:
+    """Yank files of a release, or remove the mark (*reason* None)."""
+
+    index: IndexName
+    project: ProjectName
+    version: Version
+    filenames: tuple[FileName, ...]
+    reason: str | None
+
+
+COMMANDS: tuple[type, ...] = (
+    CreateUser,
+    ChangeProfile,
+    SetPassword,
+    DeleteUser,
+    CreateIndex,
+    ModifyIndex,
+    DeleteIndex,
+    RegisterRelease,
+    DeleteRelease,
+    DeleteProject,
+    SetProjectStatus,
+    UploadFile,
+    DeleteFile,
+    YankFiles,
+)
+PACKINGS: dict[str, Packing[Any]] = {cls.__name__: Packing(cls) for cls in COMMANDS}
+Command = Any  # one of COMMANDS
+
+
+@frozen
+class Request:
+    """A command with all the writer needs to carry it out."""
+
+    caller: Caller
+    command: Command
+    records: tuple[Record, ...] = ()
+    contents: tuple[tuple[bytes, bytes], ...] = ()
+
+    def plain(self) -> tuple[Any, ...]:
+        """Return this as msgpack can pack it."""
+        kind = type(self.command).__name__
+        records = tuple((record.salt, record.payload) for record in self.records)
+        caller = (self.caller.user, self.caller.password_serial)
+        return (caller, kind, PACKINGS[kind].plain(self.command), records, self.contents)
+
+    @classmethod
+    def from_plain(cls, plain: tuple[Any, ...]) -> "Request":
+        """Return what :meth:`plain` made *plain* from.
+
+        Raises:
+            InvalidEntry: the fields are not those of the command.
+        """
+        caller, kind, fields, records, contents = plain
+        command = PACKINGS[kind].value(fields)
+        return cls(Caller(*caller), command, tuple(Record(*item) for item in records), contents)

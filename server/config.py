@@ -1,0 +1,46 @@
+"""Configuration: one frozen class; the command line fills it and no other module reads the environment."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, field, frozen
+from attrs.validators import ge, in_
+
+from changelog.env import DEFAULT_MAP_SIZE
+from server.layout import Layout
+
+GIB = 1 << 30
+
+
+@frozen
+class Config:
+    """The options of ``ledgerpi serve``."""
+
+    serverdir: Path = field(converter=Path)  # the data folder
+    host: str = "localhost"  # address to listen on
+    port: int = field(default=3141, validator=ge(0))  # TCP port; 0 = any free one
+    workers: int = field(default=0, validator=ge(0))  # processes that serve HTTP; 0 = one per core
+    outside_url: str = ""  # where clients reach this node, "" = as they asked
+    max_request_body_size: int = field(default=4 * GIB, validator=ge(1))  # bytes of one upload
+    upload_checks: str = field(default="strict", validator=in_(("strict", "lenient")))  # where the index says nothing
+    login_attempts: int = field(default=10, validator=ge(1))  # wrong passwords a minute by user and address
+    login_expiry_s: int = field(default=36_000, validator=ge(1))  # seconds that a login is good for
+    password_memory_s: int = field(default=300, validator=ge(0))  # seconds that a checked password is remembered
+    map_size: int = field(default=DEFAULT_MAP_SIZE, validator=ge(1 << 20))  # bytes of address space of the changelog
+    page_cache: int = field(default=24 << 20, validator=ge(0))  # bytes of rendered pages in each worker's memory
+    file_cache: int = field(default=16 << 20, validator=ge(0))  # bytes of small files in each worker's memory
+
+    @property
+    def layout(self) -> Layout:
+        """Where things lie."""
+        return Layout(self.serverdir)
+
+    @property
+    def worker_count(self) -> int:
+        """How many workers to start."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+    def plain(self) -> dict[str, Any]:
+        """Return this as JSON can say it, to hand it to a child process."""
+        return asdict(self) | {"serverdir": str(self.serverdir)}

@@ -1,0 +1,38 @@
+"""Pure functions (views, command) to events, ``Already(serial)`` or a refusal: no I/O, clock or randomness."""
+
+from collections.abc import Callable
+from typing import Any
+
+from changelog.tables import Store
+from changelog.writer import Decision
+from server import commands
+from server.commands import Caller
+from server.decide import files, indexes, projects, users
+from server.permissions import check_credential
+
+DECISIONS: dict[type, Callable[[Store, Caller, Any], Decision]] = {
+    commands.CreateUser: users.create,
+    commands.ChangeProfile: users.change_profile,
+    commands.SetPassword: users.set_password,
+    commands.DeleteUser: users.delete,
+    commands.CreateIndex: indexes.create,
+    commands.ModifyIndex: indexes.modify,
+    commands.DeleteIndex: indexes.delete,
+    commands.RegisterRelease: projects.register,
+    commands.DeleteRelease: projects.delete_release,
+    commands.DeleteProject: projects.delete,
+    commands.SetProjectStatus: projects.set_status,
+    commands.UploadFile: files.upload,
+    commands.DeleteFile: files.delete,
+    commands.YankFiles: files.yank,
+}
+
+
+def decide(store: Store, caller: Caller, command: commands.Command) -> Decision:
+    """Return what *command* makes true, checked against the views of the moment.
+
+    Raises:
+        LedgerpiError: the command is refused.
+    """
+    check_credential(store, caller)
+    return DECISIONS[type(command)](store, caller, command)

@@ -1,0 +1,54 @@
+"""What may become of users."""
+
+from changelog.errors import Conflict, NotFound, Refused
+from changelog.events.indexes import IndexDeleted
+from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, UserDeleted
+from changelog.names import UserName
+from changelog.tables import Store
+from changelog.views import indexes, users
+from changelog.views.users import User
+from changelog.writer import Decision
+from server.commands import Caller, ChangeProfile, CreateUser, DeleteUser, SetPassword
+from server.permissions import ROOT, check_owner
+
+
+def create(store: Store, _: Caller, command: CreateUser) -> Decision:
+    """Create a user; anybody may, as with devpi."""
+    if users.find(store, command.user) is not None:
+        raise Conflict(f"user already exists: {command.user}")
+    return [UserCreated(command.user, command.profile), PasswordSet(command.user, command.password)]
+
+
+def change_profile(store: Store, caller: Caller, command: ChangeProfile) -> Decision:
+    """Replace what was seen."""
+    check_owner(caller, command.user, f"modify the user {command.user}")
+    if _existing(store, command.user).since != command.seen:
+        raise Conflict(f"the user {command.user} was changed meanwhile")
+    return [ProfileChanged(command.user, command.profile)]
+
+
+def set_password(store: Store, caller: Caller, command: SetPassword) -> Decision:
+    """Users set their own password, root everybody's."""
+    check_owner(caller, command.user, f"set the password of {command.user}")
+    _existing(store, command.user)
+    return [PasswordSet(command.user, command.password)]
+
+
+def delete(store: Store, caller: Caller, command: DeleteUser) -> Decision:
+    """Delete a user, but not root, nor one with an index that is not volatile."""
+    check_owner(caller, command.user, f"delete the user {command.user}")
+    if command.user == ROOT:
+        raise Refused("the user root can not be deleted")
+    _existing(store, command.user)
+    owned = list(indexes.of_user(store, command.user))
+    for name, row in owned:
+        if not row.volatile:
+            raise Refused(f"the user {command.user} has an index that is not volatile: {name}")
+    return [*(IndexDeleted(name) for name, _ in owned), UserDeleted(command.user)]
+
+
+def _existing(store: Store, name: UserName) -> User:
+    row = users.find(store, name)
+    if row is None:
+        raise NotFound(f"no such user: {name}")
+    return row

@@ -1,0 +1,114 @@
+"""``/{user}/{index}`` as JSON."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from changelog.errors import Conflict, InvalidOption
+from changelog.names import IndexName
+from changelog.records import NONE, new_record
+from changelog.tables import Store
+from changelog.views import projects
+from changelog.views.indexes import STAGE, Index
+from server import options
+from server.answers import enveloped, message
+from server.commands import Caller, CreateIndex, DeleteIndex, ModifyIndex
+from server.handlers.users import ATTEMPTS, texts_of
+from server.options import TEXTS
+from server.parts import Parts
+from server.permissions import check_owner, existing, owner_of
+from server.requests import index_of, json_body, json_object
+
+
+async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Show an index with the names of its own projects."""
+    name = index_of(segments)
+    with parts.reader.snapshot() as store:
+        result = shown(store, name, existing(store, name), projects_too="no_projects" not in request.query)
+    return enveloped("indexconfig", result)
+
+
+async def create(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Create an index."""
+    name, body = index_of(segments), await json_object(request)
+    caller = await parts.auth.caller(request.headers, request.remote or "")
+    kind = body.get("type", STAGE)
+    if kind != STAGE:
+        raise InvalidOption(f"unknown type of index: {kind!r}")
+    values = options.packed(options.parse_stage(name, body))
+    texts = options.merged_texts({}, options.parse_texts(body, TEXTS))
+    record = new_record(texts) if texts else None
+    command = CreateIndex(name, STAGE, values, NONE if record is None else record.commitment)
+    await parts.submit(caller, command, () if record is None else (record,))
+    return _answer(parts, name)
+
+
+async def modify(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Change the given options (an object) or carry out operations on them (a list)."""
+    name, body = index_of(segments), await json_body(request)
+    caller = await parts.auth.caller(request.headers, request.remote or "")
+    for attempt in range(ATTEMPTS):
+        try:
+            changed = await _modify_once(parts, caller, name, body)
+        except Conflict:
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            break
+    if not changed and "error_on_noop" in request.query:
+        raise InvalidOption(f"the request changes nothing in {name}")
+    return _answer(parts, name)
+
+
+async def delete(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Delete a volatile index."""
+    name = index_of(segments)
+    caller = await parts.auth.caller(request.headers, request.remote or "")
+    await parts.submit(caller, DeleteIndex(name))
+    return message(f"index {name} deleted", 201)
+
+
+def shown(store: Store, name: IndexName, row: Index, *, projects_too: bool) -> dict[str, Any]:
+    """Return ``indexconfig``."""
+    result = options.shown(name, row, texts_of(store, row.texts))
+    return result | ({"projects": list(projects.names(store, row.incarnation))} if projects_too else {})
+
+
+async def _modify_once(parts: Parts, caller: Caller, name: IndexName, body: Any) -> bool:  # noqa: ANN401 - JSON
+    with parts.reader.snapshot() as store:
+        row = existing(store, name)
+        texts = texts_of(store, row.texts)
+    check_owner(caller, owner_of(name), f"modify the index {name}")
+    current = options.shown(name, row, texts)
+    wanted = _wanted(name, current, body)
+    values = options.packed(options.parse_stage(name, wanted))
+    given = options.parse_texts(wanted, TEXTS)
+    dropped = {key: "" for key in texts if key not in given}
+    merged = options.merged_texts(texts, given | dropped)
+    same_texts = merged == options.merged_texts(texts, {})
+    record = None if same_texts or not merged else new_record(merged)
+    commitment = row.texts if same_texts else NONE if record is None else record.commitment
+    if values == row.options and commitment == row.texts:
+        return False
+    await parts.submit(caller, ModifyIndex(name, row.since, values, commitment), () if record is None else (record,))
+    return True
+
+
+def _wanted(name: IndexName, current: dict[str, Any], body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """Return all options and texts as they shall be."""
+    if isinstance(body, list):
+        return options.apply_operations(name, current, body)
+    if isinstance(body, dict) and body.get("type") == "indexconfig":
+        body = body.get("result")
+    if not isinstance(body, dict):
+        raise InvalidOption(f"options must be an object or a list of operations, not {json.dumps(body)[:100]}")
+    kind = body.get("type", current["type"])
+    if kind != current["type"]:
+        raise InvalidOption(f"the type of {name} is {current['type']} and can not become {kind!r}")
+    return current | body
+
+
+def _answer(parts: Parts, name: IndexName) -> web.Response:
+    with parts.reader.snapshot() as store:
+        return enveloped("indexconfig", shown(store, name, existing(store, name), projects_too=True))

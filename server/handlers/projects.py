@@ -1,0 +1,151 @@
+"""``/{user}/{index}/{project}`` and below it ``/{version}``: JSON for devpi's clients, deletion, yanking, status."""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+
+from changelog import contents
+from changelog.errors import InvalidForm, NotFound
+from changelog.names import FileName, IndexName, ProjectName, Version
+from changelog.tables import Store
+from changelog.views import files, projects
+from changelog.views.files import File
+from changelog.views.page import Status, file_path
+from changelog.views.pages import Source
+from server.answers import enveloped, message
+from server.commands import DeleteProject, DeleteRelease, SetProjectStatus, YankFiles
+from server.handlers.files import yanked_of
+from server.metadata import versiondata
+from server.outside import outside_url
+from server.parts import Parts
+from server.requests import index_of, json_object, project_of, version_of
+
+AT_ONCE = 500  # files that one command yanks
+
+
+async def get_project(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Show all versions of a project, bases included."""
+    name, project = index_of(segments), project_of(segments[2])
+    base = outside_url(parts, request)
+    with parts.reader.snapshot() as store:
+        asked = _asked(parts, store, name, request)
+        found = _versions(parts, store, asked, project, base)
+    if not found:
+        raise NotFound(f"no project {project} in {name}")
+    return enveloped("projectconfig", found)
+
+
+async def get_version(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Show one version of a project."""
+    name, project, version = index_of(segments), project_of(segments[2]), version_of(segments[3])
+    base = outside_url(parts, request)
+    with parts.reader.snapshot() as store:
+        asked = _asked(parts, store, name, request)
+        found = _merged(parts, store, asked, (project, version), base)
+    if found is None:
+        raise NotFound(f"no version {version} of {project} in {name}")
+    return enveloped("versiondata", found)
+
+
+async def delete_project(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Delete a project."""
+    name, project = index_of(segments), project_of(segments[2])
+    caller = await parts.auth.caller(request.headers, request.remote or "")
+    await parts.submit(caller, DeleteProject(name, project, "force" in request.query))
+    return message(f"project {project} deleted from {name}")
+
+
+async def delete_version(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Delete a release."""
+    name, project, version = index_of(segments), project_of(segments[2]), version_of(segments[3])
+    caller = await parts.auth.caller(request.headers, request.remote or "")
+    await parts.submit(caller, DeleteRelease(name, project, version, "force" in request.query))
+    return message(f"project {project} version {version} deleted from {name}")
+
+
+async def set_status(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Set a project's status: ``{"status": "archived", "reason": "..."}`` (PEP 792)."""
+    name, project, body = index_of(segments), project_of(segments[2]), await json_object(request)
+    status, reason = body.get("status"), body.get("reason", "")
+    if body.keys() - {"status", "reason"} or not isinstance(reason, str) or status not in list(Status):
+        raise InvalidForm(f'the body must be {{"status": {" or ".join(Status)}, "reason": text}}')
+    caller = await parts.auth.caller(request.headers, request.remote or "")
+    await parts.submit(caller, SetProjectStatus(name, project, str(status), reason[:1_000]))
+    return message(f"project {project} in {name} is {status}")
+
+
+async def yank_version(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Yank all files of a release or remove the marks: ``{"yanked": true | false | "reason"}``."""
+    name, project, version = index_of(segments), project_of(segments[2]), version_of(segments[3])
+    reason = yanked_of(await json_object(request))
+    caller = await parts.auth.caller(request.headers, request.remote or "")
+    with parts.reader.snapshot() as store:
+        index = parts.sources.of(store, name)[0][1]
+        names = [filename for filename, _ in _files(store, index, project, version)]
+    if not names:
+        raise NotFound(f"no files of {project} {version} in {name}")
+    for start in range(0, len(names), AT_ONCE):
+        some = tuple(names[start : start + AT_ONCE])
+        await parts.submit(caller, YankFiles(name, project, version, some, reason))
+    return message(f"{project} {version} is {'no longer yanked' if reason is None else 'yanked'}")
+
+
+def _asked(parts: Parts, store: Store, name: IndexName, request: web.BaseRequest) -> tuple[Source, ...]:
+    asked = parts.sources.of(store, name)
+    return asked[:1] if "ignore_bases" in request.query else asked
+
+
+def _versions(parts: Parts, store: Store, asked: tuple[Source, ...], project: ProjectName, base: str) -> dict[str, Any]:
+    names: dict[Version, None] = {}
+    for _, incarnation in asked:
+        row = projects.find(store, incarnation, project)
+        if row is not None:
+            names.update((version, None) for version, _ in projects.releases(store, row.incarnation))
+    return {version: _merged(parts, store, asked, (project, version), base) for version in names}
+
+
+def _merged(
+    parts: Parts, store: Store, asked: tuple[Source, ...], what: tuple[ProjectName, Version], base: str
+) -> dict[str, Any] | None:
+    """Return the version as the first index has it; those of later ones are ``+shadowing``."""
+    found = [data for source in asked if (data := _shown(parts, store, source, what, base)) is not None]
+    if not found:
+        return None
+    return found[0] | ({"+shadowing": found[1:]} if len(found) > 1 else {})
+
+
+def _shown(
+    parts: Parts, store: Store, source: Source, what: tuple[ProjectName, Version], base: str
+) -> dict[str, Any] | None:
+    (name, index), (project, version) = source, what
+    row = projects.find(store, index, project)
+    release = None if row is None else projects.find_release(store, row.incarnation, version)
+    if row is None or release is None:
+        return None
+    document = contents.read(store, parts.blobs, release.metadata) if release.metadata else b""
+    offered = () if row.status is Status.QUARANTINED else files.of_release(store, release.incarnation)
+    links = [_link(base, name, filename, file) for filename, file in offered]
+    return {**versiondata(document), "name": project, "version": version, "+links": links}
+
+
+def _link(base: str, name: IndexName, filename: FileName, file: File) -> dict[str, Any]:
+    moment = datetime.fromtimestamp(file.upload_time // 1_000_000, UTC)
+    when = [moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second]
+    log: list[dict[str, Any]] = [{"what": "upload", "who": file.uploader, "when": when, "dst": name}]
+    if file.overwrites:
+        log.insert(0, {"what": "overwrite", "who": None, "when": when, "count": file.overwrites})
+    return {
+        "rel": "releasefile",
+        "href": f"{base}/{name}/{quote(file_path(file.sha256, filename), safe='/+')}",
+        "hash_spec": f"sha256={file.sha256.hex()}",
+        "hashes": {"sha256": file.sha256.hex(), "md5": file.md5.hex()},
+        "log": log,
+    }
+
+
+def _files(store: Store, index: int, project: ProjectName, version: Version) -> list[tuple[FileName, File]]:
+    row = projects.find(store, index, project)
+    release = None if row is None else projects.find_release(store, row.incarnation, version)
+    return [] if release is None else list(files.of_release(store, release.incarnation))

@@ -1,0 +1,67 @@
+"""``+api``, ``+login`` and ``+status``."""
+
+from importlib.metadata import version
+
+from aiohttp import web
+
+from changelog import log
+from changelog.errors import InvalidForm, LedgerpiError
+from changelog.views import cluster
+from server.answers import enveloped
+from server.auth import credentials
+from server.outside import outside_url
+from server.parts import Parts
+from server.requests import index_of, json_object
+
+
+async def api(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Tell a client the URLs of this server, of an index if one is named, and who it is."""
+    base = outside_url(parts, request)
+    result: dict[str, object] = {
+        "login": f"{base}/+login",
+        "authstatus": await _authstatus(parts, request),
+        "features": ["server-keyvalue-parsing"],
+    }
+    if len(segments) > 2:  # noqa: PLR2004 - user, index, +api
+        name = index_of(segments)
+        with parts.reader.snapshot() as store:
+            parts.sources.of(store, name)
+        result |= {"index": f"{base}/{name}", "simpleindex": f"{base}/{name}/+simple/", "pypisubmit": f"{base}/{name}/"}
+    return enveloped("apiconfig", result)
+
+
+async def login(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.StreamResponse:
+    """Exchange a password for a login token."""
+    body = await json_object(request)
+    user, password = body.get("user"), body.get("password")
+    if not isinstance(user, str) or not isinstance(password, str):
+        raise InvalidForm("a login needs user and password")
+    token = await parts.auth.login(user, password, request.remote or "")
+    result = {"password": token, "expiration": parts.config.login_expiry_s}
+    return enveloped("proxyauth", result, message="login successful")
+
+
+async def status(parts: Parts, _: web.BaseRequest, __: list[str]) -> web.StreamResponse:
+    """Tell where this node's history ends."""
+    with parts.reader.snapshot() as store:
+        head = log.head(store)
+    result = {
+        "uuid": parts.member,
+        "versioninfo": {"ledgerpi": version("ledgerpi")},
+        "role": "MASTER",
+        "serial": head.size,
+        "epoch": cluster.shown_epoch(head.epoch),
+        "root": head.root.hex(),
+        "origin": parts.origin,
+        "last-commit-timestamp": head.time / 1e6,
+    }
+    return enveloped("status", result)
+
+
+async def _authstatus(parts: Parts, request: web.BaseRequest) -> list[object]:
+    try:
+        given = credentials(request.headers)
+        caller = await parts.auth.caller(request.headers, request.remote or "")
+    except LedgerpiError:
+        return ["noauth", "", []]
+    return ["noauth", "", []] if given is None else ["ok", caller.user, []]

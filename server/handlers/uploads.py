@@ -1,0 +1,103 @@
+"""``POST /{user}/{index}/``: the legacy upload form, and devpi's ``submit``."""
+
+import hashlib
+
+from aiohttp import web
+
+from changelog import contents
+from changelog.errors import InvalidForm, NotFound, TooLarge
+from changelog.names import IndexName, project_name, version
+from changelog.tables import Store
+from changelog.views.indexes import STAGE, Index
+from changelog.writer import Already
+from server import incoming
+from server.commands import Caller, RegisterRelease
+from server.decide import decide
+from server.executors import in_thread
+from server.form_metadata import document
+from server.forms import Form, FormLimits, read_form
+from server.incoming import Incoming
+from server.parts import Parts
+from server.permissions import check_upload, existing
+from server.requests import index_of
+
+INLINE = 256 << 10  # bytes; archives up to this are checked faster than a thread is woken
+FORM_OVERHEAD = 16 << 20  # bytes of a form besides its file
+
+
+async def post(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Take a form."""
+    name = index_of(segments)
+    caller = await parts.auth.caller(request.headers, request.remote or "")
+    with parts.reader.snapshot() as store:
+        index = _stage(store, name)
+    check_upload(caller, name, index)  # before gigabytes arrive; the writer checks again
+    _check_length(parts, request)
+    _continue(request)
+    limits = FormLimits(file_bytes=parts.config.max_request_body_size)
+    chunks = request.content.iter_any()
+    form = await read_form(request.headers.get("Content-Type", ""), chunks, parts.spool, limits)
+    try:
+        await _act(parts, caller, (name, index), form)
+    finally:
+        form.discard()
+    return web.Response(status=200)
+
+
+async def _act(parts: Parts, caller: Caller, where: tuple[IndexName, Index], form: Form) -> None:
+    action = form.one(":action")
+    if action == "file_upload":
+        await _upload(parts, caller, where, form)
+    elif action == "submit":
+        await _register(parts, caller, where[0], form)
+    else:
+        raise InvalidForm(f"no such :action: {action[:100]!a}" if action else "the form has no :action")
+
+
+async def _upload(parts: Parts, caller: Caller, where: tuple[IndexName, Index], form: Form) -> None:
+    name, index = where
+    strict = index.option("upload_checks", parts.config.upload_checks) == "strict"
+    file = form.files.get("content")
+    if file is None or file.size <= INLINE:
+        found = incoming.check(name, form, strict=strict)
+    else:
+        found = await in_thread(incoming.check, name, form, strict=strict)
+    if not _is_there(parts, caller, found):
+        await in_thread(incoming.publish, found, parts.blobs, parts.spool)
+        await parts.submit(caller, found.command, contents=found.contents)
+
+
+def _is_there(parts: Parts, caller: Caller, found: Incoming) -> bool:
+    """Return whether nothing has to be done; raise what the writer would, before bytes become a blob for nothing."""
+    with parts.reader.snapshot() as store:
+        decision = decide(store, caller, found.command)
+    return isinstance(decision, Already) and parts.blobs.has(found.command.sha256, found.command.size)
+
+
+async def _register(parts: Parts, caller: Caller, name: IndexName, form: Form) -> None:
+    raw = document(form.fields)
+    command = RegisterRelease(
+        name, project_name(form.one("name")), version(form.one("version")), hashlib.sha256(raw).digest()
+    )
+    await in_thread(incoming.publish_metadata, raw, parts.blobs, parts.spool)
+    small = ((command.metadata, raw),) if contents.is_small(raw) else ()
+    await parts.submit(caller, command, contents=small)
+
+
+def _stage(store: Store, name: IndexName) -> Index:
+    index = existing(store, name)
+    if index.type != STAGE:
+        raise NotFound(f"the index {name} is a {index.type} and takes no uploads")
+    return index
+
+
+def _check_length(parts: Parts, request: web.BaseRequest) -> None:
+    length = request.content_length or 0
+    if length > parts.config.max_request_body_size + FORM_OVERHEAD:
+        raise TooLarge(f"{length} bytes, at most {parts.config.max_request_body_size}")
+
+
+def _continue(request: web.BaseRequest) -> None:
+    """Ask for the body of a client that waits to be asked (RFC 9110 section 10.1.1)."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

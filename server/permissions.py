@@ -1,0 +1,79 @@
+"""Who may do what: pure functions over views. The names are devpi's."""
+
+from changelog.errors import NotFound, Refused, Unauthenticated
+from changelog.names import IndexName, UserName
+from changelog.tables import Store
+from changelog.views import indexes, users
+from changelog.views.indexes import Index
+from server.commands import OPERATOR, Caller
+
+ROOT = "root"
+ANONYMOUS = ":ANONYMOUS:"
+AUTHENTICATED = ":AUTHENTICATED:"
+
+
+def check_credential(store: Store, caller: Caller) -> None:
+    """Check that the caller's password or login is still good.
+
+    Raises:
+        Unauthenticated: it was changed meanwhile, or the user is gone.
+    """
+    if caller.user in ("", OPERATOR):
+        return
+    row = users.find(store, UserName(caller.user))
+    if row is None or row.password_serial != caller.password_serial:
+        raise Unauthenticated(f"the login of {caller.user} is no longer good")
+
+
+def is_owner(caller: Caller, owner: str) -> bool:
+    """Return whether the caller is *owner*, root or the operator."""
+    return caller.user in (OPERATOR, ROOT, owner)
+
+
+def check_owner(caller: Caller, owner: str, what: str) -> None:
+    """Raise Unauthenticated or Refused unless the caller is *owner*, root or the operator."""
+    if not is_owner(caller, owner):
+        deny(caller, what)
+
+
+def check_upload(caller: Caller, name: IndexName, index: Index) -> None:
+    """Raise unless the caller is in ``acl_upload``; root is so only if it is listed."""
+    if caller.user != OPERATOR and not allowed(caller, acl_upload(name, index)):
+        deny(caller, f"upload to {name}")
+
+
+def check_delete(caller: Caller, name: IndexName, index: Index) -> None:
+    """Raise unless the caller may delete and yank: ``acl_upload``, the owner or root."""
+    if not (is_owner(caller, owner_of(name)) or allowed(caller, acl_upload(name, index))):
+        deny(caller, f"change files of {name}")
+
+
+def acl_upload(name: IndexName, index: Index) -> tuple[str, ...]:
+    """Return who may upload; the owner by default."""
+    acl = index.option("acl_upload", (owner_of(name),))
+    return acl if isinstance(acl, tuple) else ()
+
+
+def allowed(caller: Caller, acl: tuple[str, ...]) -> bool:
+    """Return whether an access list names the caller."""
+    return ANONYMOUS in acl or bool(caller.user and (caller.user in acl or AUTHENTICATED in acl))
+
+
+def owner_of(name: IndexName) -> str:
+    """Return the user part of an index's name."""
+    return name.partition("/")[0]
+
+
+def deny(caller: Caller, what: str) -> None:
+    """Raise Unauthenticated for nobody, Refused for somebody."""
+    if not caller.user:
+        raise Unauthenticated(f"who you are must be known to {what}")
+    raise Refused(f"{caller.user} may not {what}")
+
+
+def existing(store: Store, name: IndexName) -> Index:
+    """Return the index, or raise NotFound."""
+    row = indexes.find(store, name)
+    if row is None:
+        raise NotFound(f"no such index: {name}")
+    return row

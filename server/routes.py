@@ -1,0 +1,49 @@
+"""Which handler answers what: a table by the shape of the path and the method.
+
+A shape is the path with every segment that does not begin with ``+`` replaced by ``*``; segments with ``+`` are
+reserved and never names.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from server.handlers import files, indexes, projects, simple, status, uploads, users
+from server.parts import Parts
+
+Handler = Callable[[Parts, web.BaseRequest, list[str]], Awaitable[web.StreamResponse]]
+
+ROUTES: dict[str, dict[str, Handler]] = {
+    "": {"GET": users.everyone},
+    "+api": {"GET": status.api},
+    "*/+api": {"GET": status.api},
+    "*/*/+api": {"GET": status.api},
+    "+login": {"POST": status.login},
+    "+status": {"GET": status.status},
+    "*": {"GET": users.get, "PUT": users.create, "PATCH": users.modify, "DELETE": users.delete},
+    "*/*": {
+        "GET": indexes.get,
+        "PUT": indexes.create,
+        "PATCH": indexes.modify,
+        "DELETE": indexes.delete,
+        "POST": uploads.post,
+    },
+    "*/*/+simple": {"GET": simple.project_list},
+    "*/*/+simple/*": {"GET": simple.project_page},
+    "*/*/+f/*/*/*": {"GET": files.get, "DELETE": files.delete, "PATCH": files.yank},
+    "*/*/*": {
+        "GET": projects.get_project,
+        "DELETE": projects.delete_project,
+        "PATCH": projects.set_status,
+    },
+    "*/*/*/*": {
+        "GET": projects.get_version,
+        "DELETE": projects.delete_version,
+        "PATCH": projects.yank_version,
+    },
+}
+
+
+def shape(segments: list[str]) -> str:
+    """Return the shape of a path."""
+    return "/".join([part if part[0] == "+" else "*" for part in segments])

@@ -1,0 +1,72 @@
+"""Answers whose body is a range of an open file, sent by the kernel without a copy through this process."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+
+class OpenFile:
+    """A file open for reading, shared by all who send it; closed when the last of them is done."""
+
+    def __init__(self, path: os.PathLike[str] | str) -> None:
+        """Open *path*, or raise OSError."""
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.size = os.fstat(self._descriptor).st_size  # bytes
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._descriptor
+
+    def __del__(self) -> None:
+        with suppress(AttributeError):  # never opened
+            os.close(self._descriptor)
+
+
+class FileAnswer(web.StreamResponse):
+    """Bytes *start* to *start* + *length* of *file*."""
+
+    def __init__(self, file: OpenFile, start: int, length: int, headers: Mapping[str, str], status: int = 200) -> None:
+        """Send from *file*."""
+        super().__init__(status=status, headers=headers)
+        self.file = file
+        self._start_at = start
+        self._count = length
+        self.content_length = length
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Send headers and bytes."""
+        writer = await super().prepare(request)
+        if writer is None or request.method == "HEAD" or not self._count:
+            return writer
+        writer.send_headers()
+        await send(request, self.file, self._start_at, self._count)
+        return writer
+
+
+async def send(request: web.BaseRequest, file: OpenFile, start: int, count: int) -> None:
+    """Send *count* bytes of *file* from *start* on after what was written to the connection.
+
+    What the socket takes at once goes by one system call; the loop sends the rest when there is room.
+    """
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("the client left")
+    sent = 0
+    if not transport.get_write_buffer_size():
+        with suppress(BlockingIOError):
+            sent = os.sendfile(transport.get_extra_info("socket").fileno(), file.fileno(), start, count)
+    if sent < count:
+        await _send_rest(transport, file, start + sent, count - sent)
+
+
+async def _send_rest(transport: asyncio.Transport, file: OpenFile, start: int, count: int) -> None:
+    """Send what the socket did not take at once."""
+    loop = asyncio.get_running_loop()
+    try:
+        await loop.sendfile(transport, file, start, count, fallback=False)  # type: ignore[arg-type] # has what it uses
+    except RuntimeError as error:  # "transport is closing", or the first call failed with the connection
+        raise ConnectionResetError("the client left") from error

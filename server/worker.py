@@ -1,0 +1,103 @@
+"""A worker: a process that serves HTTP from read-only snapshots."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+
+from aiohttp import web
+
+from changelog.blobs import Blobs
+from changelog.reader import Reader
+from changelog.views import cluster
+from server.app import App
+from server.auth import Auth
+from server.config import Config
+from server.file_cache import FileCache
+from server.logs import configure_logs
+from server.page_cache import PageCache
+from server.parts import Parts
+from server.sources import Sources
+from server.spool import Spool
+from server.submit import Submit
+from server.wire import death_of_parent
+
+BACKLOG = 1024  # connections that wait to be accepted
+GRACE_S = 8.0  # for requests under way at the end
+DEATH_GRACE_S = 0.1  # the same after the supervisor's death; 0 would be no limit
+MAX_HEADER = 16 << 10  # bytes of a header line
+
+
+def make_parts(config: Config, name: str) -> Parts:
+    """Open everything that a primary's worker needs; *name* is that of its spool folder."""
+    layout = config.layout
+    reader = Reader(layout.changelog, config.map_size)
+    submit = Submit(layout.socket)
+    blobs = Blobs(layout.blobs)
+    spool = Spool(layout.spool / name)
+    spool.clear()
+    with reader.snapshot() as store:
+        origin = cluster.ORIGIN.get(store, cluster.ONLY)
+        primary = cluster.PRIMARY.get(store, cluster.ONLY)
+        member = None if primary is None else cluster.MEMBERS.get(store, cluster.member_key(primary.member))
+    return Parts(
+        config=config,
+        reader=reader,
+        blobs=blobs,
+        submit=submit,
+        auth=Auth(reader, submit, config.password_memory_s),
+        sources=Sources(),
+        pages=PageCache(layout.pages, config.page_cache),
+        files=FileCache(blobs, config.file_cache),
+        spool=spool,
+        member="" if member is None else member.name,
+        origin="" if origin is None else origin.origin,
+    )
+
+
+async def serve(config: Config, parent: int, listening: socket.socket, name: str) -> None:
+    """Serve on *listening* until SIGTERM, or until the supervisor's end of the pipe *parent* is closed.
+
+    After SIGTERM requests under way are finished, for the writer is still there. The end of the pipe is the
+    supervisor's death: the writer ends too, so this ends at once and leaves what a crash would.
+    """
+    parts = make_parts(config, name)
+    server = web.Server(App(parts).handle, access_log=None, max_line_size=MAX_HEADER, max_field_size=MAX_HEADER)
+    loop = asyncio.get_running_loop()
+    # Take one connection a turn: with more, the first worker awake would take all of a burst.
+    http = await loop.create_server(server, sock=listening, backlog=1)
+    listening.listen(BACKLOG)  # the line above shortened the queue of the kernel as well
+    os.write(sys.stdout.fileno(), b"ready\n")  # the supervisor reads this
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    ends = {asyncio.ensure_future(death_of_parent(parent)): DEATH_GRACE_S, asyncio.ensure_future(stop.wait()): GRACE_S}
+    done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    http.close()
+    server.pre_shutdown()  # ends the connections that wait for a next request, and so have none under way
+    await server.shutdown(min(ends[end] for end in done))
+    close(parts)
+
+
+def close(parts: Parts) -> None:
+    """End threads and connections."""
+    parts.submit.close()
+    parts.pages.close()
+    parts.files.close()
+    parts.spool.close()
+    parts.reader.close()
+
+
+def main() -> None:
+    """Run as a child of the supervisor: configuration, pipe, socket and name are arguments."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor says when to end, by SIGTERM
+    configure_logs()
+    config = Config(**json.loads(sys.argv[1]))
+    listening = socket.socket(fileno=int(sys.argv[3]))
+    listening.settimeout(0)
+    asyncio.run(serve(config, int(sys.argv[2]), listening, sys.argv[4]))
+
+
+if __name__ == "__main__":
+    main()
