@@ -59,12 +59,12 @@ class Blobs:
         """Open the blob.
 
         Raises:
-            BlobDamaged: it is missing or has another size than *size* bytes.
+            BlobDamaged: it is missing, can not be read, or has another size than *size* bytes.
         """
         try:
             file = self.path(digest).open("rb")
-        except FileNotFoundError as error:
-            raise BlobDamaged(f"blob {digest.hex()} is missing") from error
+        except OSError as error:
+            raise _unreadable(digest, error) from error
         found = os.fstat(file.fileno()).st_size
         if found != size:
             file.close()
@@ -75,12 +75,12 @@ class Blobs:
         """Return the bytes of a blob that fits into memory, checked.
 
         Raises:
-            BlobDamaged: it is missing or its bytes have another digest.
+            BlobDamaged: it is missing, can not be read, or its bytes have another digest.
         """
         try:
             content = self.path(digest).read_bytes()
-        except FileNotFoundError as error:
-            raise BlobDamaged(f"blob {digest.hex()} is missing") from error
+        except OSError as error:
+            raise _unreadable(digest, error) from error
         if hashlib.sha256(content).digest() != digest:
             raise BlobDamaged(f"blob {digest.hex()} has other bytes than its name says")
         return content
@@ -89,13 +89,13 @@ class Blobs:
         """Read the whole blob.
 
         Raises:
-            BlobDamaged: it is missing or its bytes have another digest.
+            BlobDamaged: it is missing, can not be read, or its bytes have another digest.
         """
         try:
             with self.path(digest).open("rb") as file:
                 found = file_digest(file)
-        except FileNotFoundError as error:
-            raise BlobDamaged(f"blob {digest.hex()} is missing") from error
+        except OSError as error:
+            raise _unreadable(digest, error) from error
         if found != digest:
             raise BlobDamaged(f"blob {digest.hex()} has other bytes than its name says")
 
@@ -118,6 +118,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _unreadable(digest: bytes, error: OSError) -> BlobDamaged:
+    fault = "is missing" if isinstance(error, FileNotFoundError) else f"can not be read: {error.strerror}"
+    return BlobDamaged(f"blob {digest.hex()} {fault}")
 
 
 def _digest_of(name: str) -> bytes | None:

@@ -1,6 +1,9 @@
 """Derived bytes by digest: small ones in a table, to commit with their entry, others as blobs."""
 
+from hashlib import sha256
+
 from changelog.blobs import SMALL_CONTENT, Blobs
+from changelog.errors import BlobDamaged
 from changelog.tables import Store
 
 
@@ -11,7 +14,11 @@ def read(store: Store, blobs: Blobs, digest: bytes) -> bytes:
         BlobDamaged: they are nowhere, or not what they were.
     """
     found = store.get("contents", digest)
-    return blobs.read(digest) if found is None else found
+    if found is None:
+        return blobs.read(digest)
+    if sha256(found).digest() != digest:
+        raise BlobDamaged(f"contents {digest.hex()} have other bytes than their name says")
+    return found
 
 
 def is_small(raw: bytes) -> bool:

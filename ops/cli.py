@@ -1,21 +1,37 @@
-"""The command ``ledgerpi``: one file of ``ops`` for each of its commands, registered here."""
+"""The command ``ledgerpi``: one module of ``ops`` for each of its commands, imported when the command is called."""
 
+from importlib import import_module
 from typing import Any
 
 import click
 
 from changelog.errors import LedgerpiError
-from ops.init import init
-from ops.log import log
-from ops.passwd import passwd
 from ops.printable import printable
-from ops.rebuild import rebuild
-from ops.serve import serve
-from ops.verify import verify
+
+COMMANDS = {  # command: module, where it has the command's name
+    "init": "ops.init",
+    "log": "ops.log",
+    "passwd": "ops.passwd",
+    "rebuild": "ops.rebuild",
+    "serve": "ops.serve",
+    "unyank": "ops.yank",
+    "verify": "ops.verify",
+    "yank": "ops.yank",
+}
 
 
 class Commands(click.Group):
-    """Prints our errors in one line, with exit code 1."""
+    """Imports only the command that is called, and prints our errors in one line, with exit code 1."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """Return the names."""
+        return sorted(COMMANDS)
+
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command."""
+        module = COMMANDS.get(cmd_name)
+        command: click.Command | None = getattr(import_module(module), cmd_name) if module else None
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
         """Run the command."""
@@ -29,7 +45,3 @@ class Commands(click.Group):
 @click.version_option(package_name="ledgerpi")
 def main() -> None:
     """Run and look after a private Python package index with a verifiable history."""
-
-
-for _command in (init, log, passwd, rebuild, serve, verify):
-    main.add_command(_command)

@@ -102,6 +102,8 @@ def serve(serverdir: Path, **options: Any) -> None:  # noqa: ANN401 - the fields
     except OSError as error:
         raise click.ClickException(f"can not listen on {config.host}:{config.port}: {error}") from error
     supervisor.run()
+    if supervisor.failed:
+        raise click.ClickException("the node can not start; the log says why")
 
 
 def _announce(url: str) -> None:

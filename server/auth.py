@@ -69,6 +69,15 @@ class Auth:
         (token,) = await self._submit.ask("login", user, password, address)
         return str(token)
 
+    async def token(self, user: str, password_serial: int) -> str:
+        """Return a login token for *user*, whose password the caller has just set by entry *password_serial*.
+
+        Raises:
+            Unauthenticated: another one was set meanwhile.
+        """
+        (token,) = await self._submit.ask("token", user, password_serial)
+        return str(token)
+
     def _is_current(self, caller: Caller) -> bool:
         with self._reader.snapshot() as store:
             return _is_current(store, caller)

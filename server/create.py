@@ -54,6 +54,7 @@ def create_node(layout: Layout, root_password: str, stages: Sequence[IndexName] 
     env = Env(making, VIEW_TABLES, readonly=False, map_size=map_size)
     _begin_log(Writer(env, blobs, log_key, _now), env, (log_key, node_key), root_password, stages)
     env.close()
+    sync_folder(making)  # the names of LMDB's files, which LMDB does not sync
     making.rename(layout.changelog)
     sync_folder(layout.serverdir)
     sync_folder(layout.serverdir.parent)

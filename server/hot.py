@@ -60,6 +60,8 @@ class HotAnswers:
         kept = self._kept.get(_key(request))
         if kept is None or not _is_usual(request):
             return None
+        if isinstance(kept.body, OpenFile) and kept.body.changed:
+            return None  # a blob never changes: what is there now has to be checked
         return kept.at(int(time.time()))
 
     def keep(self, request: web.BaseRequest, answer: web.StreamResponse, transaction: int) -> None:

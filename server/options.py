@@ -98,7 +98,7 @@ def apply_operations(name: IndexName, current: Mapping[str, Any], operations: li
             raise InvalidOption(f"not an operation like key=value, key+=value, key-=value: {operation!r}")
         key, op, value = match.group("key", "op", "value")
         if op == "=":
-            result[key] = value
+            result[key] = _items(key, value) if isinstance(result.get(key), list) else value
         elif not value:
             _drop(name, result, key, op)
         else:

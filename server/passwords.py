@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -22,7 +23,6 @@ MAX_REMEMBERED = 10_000
 MAX_COUNTED = 100_000
 
 _HASHER = PasswordHasher()  # RFC 9106's second recommendation: argon2id, 64 MiB, 3 passes
-_NOBODY = _HASHER.hash(secrets.token_hex())  # checked for users who are not there, so that they take as long
 
 
 def hashed(password: str) -> bytes:
@@ -33,10 +33,16 @@ def hashed(password: str) -> bytes:
 def matches(stored: bytes | None, password: str) -> bool:
     """Return whether *password* has the hash *stored*; None is checked against nobody's."""
     try:
-        _HASHER.verify(_NOBODY if stored is None else stored.decode(), password)
+        _HASHER.verify(_nobodys() if stored is None else stored.decode(), password)
     except (VerificationError, InvalidHashError):
         return False
     return stored is not None
+
+
+@cache
+def _nobodys() -> str:
+    """Return the hash that is checked for users who are not there, so that they take as long."""
+    return _HASHER.hash(secrets.token_hex())
 
 
 class PasswordChecks:

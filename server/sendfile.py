@@ -8,6 +8,8 @@ from contextlib import suppress
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+State = tuple[int, int, int, int]  # another one after every write to a file
+
 
 class OpenFile:
     """A file open for reading, shared by all who send it; closed when the last of them is done."""
@@ -15,7 +17,14 @@ class OpenFile:
     def __init__(self, path: os.PathLike[str] | str) -> None:
         """Open *path*, or raise OSError."""
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self.size = os.fstat(self._descriptor).st_size  # bytes
+        found = os.fstat(self._descriptor)
+        self.size = found.st_size  # bytes
+        self.state = _state(found)
+
+    @property
+    def changed(self) -> bool:
+        """Whether someone wrote to the file, or replaced it, since it was opened."""
+        return _state(os.fstat(self._descriptor)) != self.state
 
     def fileno(self) -> int:
         """Return the descriptor."""
@@ -24,6 +33,10 @@ class OpenFile:
     def __del__(self) -> None:
         with suppress(AttributeError):  # never opened
             os.close(self._descriptor)
+
+
+def _state(found: os.stat_result) -> State:
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 class FileAnswer(web.StreamResponse):

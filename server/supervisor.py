@@ -17,10 +17,14 @@ from attrs import define, field
 from changelog.env import Env
 from changelog.fold import VIEW_TABLES
 from server.config import Config
+from server.counts import shared_counts
 
 BACKLOG = 1024  # connections that wait to be accepted
 READER_CHECK_S = 10.0
-RESTART_PAUSE_S = 0.2  # before a process that died is started again
+RESTART_PAUSE_S = 0.05  # before a process that died is started again; doubled with each death in a row
+MAX_PAUSE_S = 5.0
+YOUNG_S = 2.0  # a process that dies before this age failed to start
+MAX_FAILURES = 4  # of a node that has never been up
 GRACE_S = 10.0  # for requests under way at the end
 
 logger = structlog.get_logger()
@@ -32,9 +36,12 @@ class Child:
 
     name: str
     module: str
+    number: int = 0  # of a worker
     process: "subprocess.Popen[bytes] | None" = None
     ready: bool = False
     started: float = field(factory=time.monotonic)
+    failures: int = 0  # deaths in a row, each soon after a start
+    not_before: float = 0.0  # when it may be started again
 
 
 class Supervisor:
@@ -51,10 +58,13 @@ class Supervisor:
         self._socket = _listen(config.host, config.port)
         self._alive, self._parent = os.pipe()  # children see the end of it when this process dies
         self._children = [Child("writer", "server.writer_process")]
-        self._children += [Child(f"worker-{number}", "server.worker") for number in range(config.worker_count)]
+        workers = config.worker_count
+        self._counts = shared_counts(workers)
+        self._children += [Child(f"worker-{number}", "server.worker", number) for number in range(workers)]
         self._selector = selectors.DefaultSelector()
         self._stopping = False
         self._announced = False
+        self.failed = False  # the node could not be started
 
     @property
     def url(self) -> str:
@@ -63,7 +73,7 @@ class Supervisor:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     def run(self) -> None:
-        """Run until SIGTERM or SIGINT."""
+        """Run until SIGTERM or SIGINT, or until it is clear that the node can not start (``failed``)."""
         for page in self._config.layout.pages.glob("*"):
             page.unlink()
         env = Env(self._config.layout.changelog, VIEW_TABLES, readonly=True, map_size=self._config.map_size)
@@ -72,7 +82,7 @@ class Supervisor:
             self._start(child)
         checked = time.monotonic()
         while not self._stopping:
-            for key, _ in self._selector.select(timeout=1.0):
+            for key, _ in self._selector.select(timeout=self._pause()):
                 if key.fileobj == wake:
                     os.read(wake, 1024)
                 else:
@@ -82,6 +92,11 @@ class Supervisor:
                 checked = time.monotonic()
         self._stop()
         env.close()
+
+    def _pause(self) -> float:
+        """Return how long nothing has to be done, in seconds."""
+        waits = [child.not_before - time.monotonic() for child in self._children if child.process is None]
+        return max(0.0, min([1.0, *waits]))
 
     def _wake_on_signals(self) -> int:
         wake, write = os.pipe()
@@ -98,8 +113,9 @@ class Supervisor:
 
     def _start(self, child: Child) -> None:
         config = json.dumps(self._config.plain())
-        descriptors = (self._alive, self._socket.fileno())
-        command = [sys.executable, "-m", child.module, config, *map(str, descriptors), child.name]
+        descriptors = (self._alive, self._socket.fileno(), self._counts)
+        arguments = [config, *map(str, descriptors), str(child.number), child.name]
+        command = [sys.executable, "-m", child.module, *arguments]
         child.process = subprocess.Popen(  # noqa: S603 - our own modules
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, pass_fds=descriptors
         )
@@ -122,38 +138,50 @@ class Supervisor:
             self._on_ready(self.url)
 
     def _reap(self) -> bool:
-        """Start again what died and return whether something did."""
+        """Start again what died, after a pause that grows while it dies young; return whether something died."""
         died = False
         for child in self._children:
-            process = child.process
-            if self._stopping or process is None or process.poll() is None:
-                continue
-            died = True
-            logger.error("process died", name=child.name, exit=process.returncode)
-            if process.stdout is not None:
-                if process.stdout in {key.fileobj for key in self._selector.get_map().values()}:
-                    self._selector.unregister(process.stdout)
-                process.stdout.close()
-            if time.monotonic() < child.started + RESTART_PAUSE_S:
-                time.sleep(RESTART_PAUSE_S)
-            self._start(child)
+            if self._stopping:
+                break
+            if child.process is None and time.monotonic() >= child.not_before:
+                self._start(child)
+            elif child.process is not None and child.process.poll() is not None:
+                died = True
+                self._bury(child, child.process)
         return died
+
+    def _bury(self, child: Child, process: "subprocess.Popen[bytes]") -> None:
+        logger.error("process died", name=child.name, exit=process.returncode)
+        if process.stdout is not None:
+            if process.stdout in {key.fileobj for key in self._selector.get_map().values()}:
+                self._selector.unregister(process.stdout)
+            process.stdout.close()
+        child.process = None
+        young = time.monotonic() < child.started + YOUNG_S
+        child.failures = child.failures + 1 if young else 0
+        child.not_before = time.monotonic() + min(RESTART_PAUSE_S * 2**child.failures, MAX_PAUSE_S)
+        if not self._announced and child.failures >= MAX_FAILURES:
+            logger.error("node can not start", name=child.name)
+            self._stopping = self.failed = True
 
     def _stop(self) -> None:
         """End the workers, which finish what they have begun, then the writer, which they need for that."""
         self._socket.close()
         deadline = time.monotonic() + GRACE_S
-        writer, *workers = [child.process for child in self._children if child.process is not None]
-        for process in workers:
-            process.terminate()
-        for process in workers:
-            _wait(process, deadline)
+        writer, *workers = self._children
+        for child in workers:
+            if child.process is not None:
+                child.process.terminate()
+        for child in workers:
+            _wait(child.process, deadline)
         os.close(self._parent)
-        _wait(writer, deadline)
+        _wait(writer.process, deadline)
 
 
-def _wait(process: "subprocess.Popen[bytes]", deadline: float) -> None:
+def _wait(process: "subprocess.Popen[bytes] | None", deadline: float) -> None:
     """Wait for the end of *process*; after *deadline* end it."""
+    if process is None:
+        return
     try:
         process.wait(max(0.5, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:

@@ -7,15 +7,16 @@ import signal
 import socket
 import sys
 
-from aiohttp import web
-
 from changelog.blobs import Blobs
 from changelog.reader import Reader
 from changelog.views import cluster
+from server.accept import Acceptor, CountedServer
 from server.app import App
 from server.auth import Auth
 from server.config import Config
+from server.counts import Counts
 from server.file_cache import FileCache
+from server.http_logs import leave_out_slips
 from server.logs import configure_logs
 from server.page_cache import PageCache
 from server.parts import Parts
@@ -24,10 +25,8 @@ from server.spool import Spool
 from server.submit import Submit
 from server.wire import death_of_parent
 
-BACKLOG = 1024  # connections that wait to be accepted
 GRACE_S = 8.0  # for requests under way at the end
 DEATH_GRACE_S = 0.1  # the same after the supervisor's death; 0 would be no limit
-MAX_HEADER = 16 << 10  # bytes of a header line
 
 
 def make_parts(config: Config, name: str) -> Parts:
@@ -57,24 +56,22 @@ def make_parts(config: Config, name: str) -> Parts:
     )
 
 
-async def serve(config: Config, parent: int, listening: socket.socket, name: str) -> None:
+async def serve(config: Config, parent: int, listening: socket.socket, counts: Counts, name: str) -> None:
     """Serve on *listening* until SIGTERM, or until the supervisor's end of the pipe *parent* is closed.
 
     After SIGTERM requests under way are finished, for the writer is still there. The end of the pipe is the
     supervisor's death: the writer ends too, so this ends at once and leaves what a crash would.
     """
     parts = make_parts(config, name)
-    server = web.Server(App(parts).handle, access_log=None, max_line_size=MAX_HEADER, max_field_size=MAX_HEADER)
+    server = CountedServer(counts, App(parts).handle)
     loop = asyncio.get_running_loop()
-    # Take one connection a turn: with more, the first worker awake would take all of a burst.
-    http = await loop.create_server(server, sock=listening, backlog=1)
-    listening.listen(BACKLOG)  # the line above shortened the queue of the kernel as well
+    acceptor = Acceptor(listening, counts, server)
     os.write(sys.stdout.fileno(), b"ready\n")  # the supervisor reads this
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     ends = {asyncio.ensure_future(death_of_parent(parent)): DEATH_GRACE_S, asyncio.ensure_future(stop.wait()): GRACE_S}
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    http.close()
+    acceptor.close()
     server.pre_shutdown()  # ends the connections that wait for a next request, and so have none under way
     await server.shutdown(min(ends[end] for end in done))
     close(parts)
@@ -90,13 +87,15 @@ def close(parts: Parts) -> None:
 
 
 def main() -> None:
-    """Run as a child of the supervisor: configuration, pipe, socket and name are arguments."""
+    """Run as a child of the supervisor: configuration, pipe, socket, shared counts, number and name are arguments."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor says when to end, by SIGTERM
     configure_logs()
+    leave_out_slips()
     config = Config(**json.loads(sys.argv[1]))
     listening = socket.socket(fileno=int(sys.argv[3]))
     listening.settimeout(0)
-    asyncio.run(serve(config, int(sys.argv[2]), listening, sys.argv[4]))
+    counts = Counts(int(sys.argv[4]), int(sys.argv[5]))
+    asyncio.run(serve(config, int(sys.argv[2]), listening, counts, sys.argv[6]))
 
 
 if __name__ == "__main__":

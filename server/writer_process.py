@@ -97,6 +97,8 @@ class WriterService:
                 answer = await self._check(*map(str, items))
             elif kind == "login":
                 answer = await self._login(*map(str, items))
+            elif kind == "token":
+                answer = self._token(str(items[0]), int(str(items[1])))
             elif kind == "rebuild":
                 answer = await self._rebuild()
             else:
@@ -120,8 +122,15 @@ class WriterService:
     async def _login(self, user: str, password: str, address: str) -> tuple[str]:
         """Return a token."""
         (serial,) = await self._check(user, password, address)
+        return self._token(user, serial)
+
+    def _token(self, user: str, serial: int) -> tuple[str]:
+        """Return a token for *user*, if the password is still that of entry *serial*."""
         with self._env.read() as store:
+            row = users.find(store, UserName(user))
             primary = cluster.PRIMARY.get(store, cluster.ONLY)
+        if row is None or row.password_serial != serial:
+            raise Unauthenticated(f"the password of {user} was changed meanwhile")
         member = 0 if primary is None else primary.member
         expires = int(time.time()) + self._config.login_expiry_s
         return (logins.sign(logins.Login(user, serial, expires, member), self._node_key),)

@@ -98,8 +98,8 @@ async def _modify_once(parts: Parts, caller: Caller, name: IndexName, body: Any)
 def _wanted(name: IndexName, current: dict[str, Any], body: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """Return all options and texts as they shall be."""
     if isinstance(body, list):
-        return options.apply_operations(name, current, body)
-    if isinstance(body, dict) and body.get("type") == "indexconfig":
+        body, current = options.apply_operations(name, current, body), {"type": current["type"]}
+    elif isinstance(body, dict) and body.get("type") == "indexconfig":
         body = body.get("result")
     if not isinstance(body, dict):
         raise InvalidOption(f"options must be an object or a list of operations, not {json.dumps(body)[:100]}")

@@ -13,6 +13,7 @@ from changelog.records import NONE, Record, new_record
 from changelog.tables import Store
 from changelog.views import indexes, users
 from changelog.views.users import User
+from changelog.writer import Already
 from server import options, passwords
 from server.answers import enveloped, message
 from server.commands import ChangeProfile, CreateUser, DeleteUser, SetPassword
@@ -73,8 +74,9 @@ async def modify(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
         with parts.reader.snapshot() as store:
             return enveloped("userconfig", shown(store, name, existing(store, name)), message="user updated")
     secret = new_record(await in_thread(passwords.hashed, password))
-    await parts.submit(caller, SetPassword(name, secret.commitment), (secret,))
-    token = await parts.auth.login(name, password, request.remote or "")
+    done = await parts.submit(caller, SetPassword(name, secret.commitment), (secret,))
+    since = done.serial if isinstance(done, Already) else done.last
+    token = await parts.auth.token(name, since)  # not by the password: who guesses at it must not be in the way
     result = {"password": token, "expiration": parts.config.login_expiry_s}
     return enveloped("userpassword", result, message="user updated, new proxy auth")
 

@@ -285,6 +285,24 @@ def test_a_deleted_release_is_found_at_the_serial_before(folding: Folding) -> No
     assert projects.RELEASES.at(folding.store, key, first + 1) is None
 
 
+def test_a_deleted_file_is_found_at_the_serial_before(folding: Folding) -> None:
+    first = folding.add(uploaded(1), uploaded(1, SDIST)) - 1
+    last = folding.add(FileDeleted(1, DEMO, ONE, WHEEL))
+    then = [files.FILES.at(folding.store, files.file_key(first, WHEEL), serial) for serial in (first, last - 1, last)]
+    assert [row is not None for row in then] == [True, True, False]
+
+
+@pytest.mark.parametrize("deleted", [ProjectDeleted(1, DEMO), ReleaseDeleted(1, DEMO, ONE)])
+def test_a_deleted_project_is_found_at_the_serial_before(
+    folding: Folding, deleted: ProjectDeleted | ReleaseDeleted
+) -> None:
+    first = folding.add(uploaded(1))
+    folding.add(deleted)
+    key = projects.project_key(1, DEMO)
+    assert projects.PROJECTS.at(folding.store, key, first) is not None
+    assert projects.PROJECTS.at(folding.store, key, first + 1) is None
+
+
 def test_a_status_is_remembered_with_its_reason(folding: Folding) -> None:
     first = folding.add(uploaded(1))
     serial = folding.add(ProjectStatusSet(1, DEMO, "archived", "moved"))

@@ -37,10 +37,7 @@ def packed(value: object) -> bytes:
         case int():
             return packed_int(value)
         case str():
-            return (
-                head(len(value.encode()), ((31, 0xA0), (0xFF, 0xD9), (0xFFFF, 0xDA)))
-                + value.encode()
-            )
+            return head(len(value.encode()), ((31, 0xA0), (0xFF, 0xD9), (0xFFFF, 0xDA))) + value.encode()
         case {"hex": digits}:
             raw = bytes.fromhex(digits)
             return head(len(raw), ((0xFF, 0xC4), (0xFFFF, 0xC5))) + raw

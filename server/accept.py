@@ -1,0 +1,83 @@
+"""Taking connections from the socket that all workers share, so that each has its part.
+
+The kernel wakes all that wait, and the first one awake would take every connection of a burst. A worker that has more
+connections than another therefore lets a moment pass, in which the other one can be first.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from server.counts import Counts
+
+PATIENCE_S = 0.002  # that a worker with more connections than another gives it
+MAX_HEADER = 16 << 10  # bytes of a header line
+PAUSE_S = 0.2  # when the system can take no more connections
+
+
+class CountedServer(web.Server):
+    """Counts its connections down; the acceptor counts them up."""
+
+    def __init__(self, counts: Counts, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+        """Answer with *handler*."""
+        super().__init__(handler, access_log=None, max_line_size=MAX_HEADER, max_field_size=MAX_HEADER)
+        self._counts = counts
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        """Note that a connection ended."""
+        self._counts.add(-1)
+        super().connection_lost(handler, exc)
+
+
+class Acceptor:
+    """Accepts connections for one worker."""
+
+    def __init__(self, listening: socket.socket, counts: Counts, protocol: Callable[[], asyncio.Protocol]) -> None:
+        """Hand connections of *listening* to *protocol*, a :class:`CountedServer`."""
+        self._loop = asyncio.get_running_loop()
+        self._listening = listening
+        self._counts = counts
+        self._protocol = protocol
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._paused: asyncio.TimerHandle | None = None
+        self._resume()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._loop.remove_reader(self._listening)
+        if self._paused is not None:
+            self._paused.cancel()
+
+    def _resume(self) -> None:
+        self._paused = None
+        self._loop.add_reader(self._listening, self._ready)
+
+    def _ready(self) -> None:
+        if self._counts.is_most():
+            self._wait(PATIENCE_S)
+        else:
+            self._accept()
+
+    def _wait(self, seconds: float) -> None:
+        self._loop.remove_reader(self._listening)
+        self._paused = self._loop.call_later(seconds, self._after_patience)
+
+    def _after_patience(self) -> None:
+        self._resume()
+        self._accept()
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError:  # no descriptors or memory left: let some connections end
+            self._wait(PAUSE_S)
+            return
+        connection.settimeout(0)
+        self._counts.add(1)
+        task = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,10 @@
+"""What all tests share: how many examples hypothesis tries."""
+
+import os
+
+from hypothesis import settings
+
+FULL = os.environ.get("LEDGERPI_TEST_FULL") == "1"
+
+# The profile that pyproject.toml loads: seeded, without a deadline; a tenth of the examples unless all are asked for.
+settings.register_profile("ci", settings.get_profile("ci"), max_examples=100 if FULL else 10)

@@ -1,0 +1,89 @@
+"""Concurrent uploaders and deleters, whose operations a model records."""
+
+import random
+import threading
+import time
+from types import TracebackType
+
+from tests.crash.client import NO_ANSWER, Client
+from tests.crash.model import History, Model, Outcome
+from tests.processes import Node
+
+CLIENTS = 8
+PAUSE_S = 0.02  # after a fault
+END_S = 60.0  # for the last operations
+
+
+class Load:
+    """Eight clients at work while the block runs; who gets no answer goes on with the node's present URL."""
+
+    def __init__(self, node: Node, model: Model, chance: random.Random, clients: int = CLIENTS) -> None:
+        self._node = node
+        self._model = model
+        self._end = threading.Event()
+        seeds = [chance.getrandbits(32) for _ in range(clients)]
+        self._threads = [threading.Thread(target=self._work, args=(random.Random(s),)) for s in seeds]  # noqa: S311
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join(END_S)
+            assert not thread.is_alive(), "an operation neither ends nor fails"
+
+    def wait_for(self, operations: int, within_s: float) -> None:
+        """Return after *operations* more succeeded.
+
+        Raises:
+            AssertionError: they did not in time.
+        """
+        wanted, deadline = self._model.done + operations, time.monotonic() + within_s
+        while self._model.done < wanted:
+            assert time.monotonic() < deadline, f"the node does not take writes again: {self._node.log[-3_000:]}"
+            time.sleep(PAUSE_S)
+
+    def _work(self, chance: random.Random) -> None:
+        url, client = "", Client("http://127.0.0.1:1")
+        while not self._end.is_set():
+            if url != self._node.url:
+                client.close()
+                url, client = self._node.url, Client(self._node.url)
+            if operate(client, self._model, chance) is Outcome.UNKNOWN:
+                time.sleep(PAUSE_S)
+        client.close()
+
+
+def operate(client: Client, model: Model, chance: random.Random) -> Outcome:
+    """Upload, replace, send again or delete one file."""
+    history = model.take(chance)
+    now = history.now
+    if now is not None and chance.random() < 0.5:
+        return _delete(client, model, history, now)
+    again = now is not None and chance.random() < 0.3
+    return upload(client, model, history, history.seeds[now] if again and now else chance.getrandbits(32))
+
+
+def upload(client: Client, model: Model, history: History, seed: int) -> Outcome:
+    """Upload the content that *seed* stands for."""
+    file = history.content(seed)
+    try:
+        outcome = model.outcome(f"upload of {file.filename}", client.upload(file))
+    except NO_ANSWER:
+        outcome = Outcome.UNKNOWN
+    model.give_back(history, file.sha256, outcome)
+    return outcome
+
+
+def _delete(client: Client, model: Model, history: History, digest: str) -> Outcome:
+    try:
+        outcome = model.outcome(f"deletion of {history.filename}", client.delete(history.paths[digest]))
+    except NO_ANSWER:
+        outcome = Outcome.UNKNOWN
+    model.give_back(history, None, outcome)
+    return outcome

@@ -1,0 +1,63 @@
+"""The node that all tests of a run share, which has to be sound after each file, and clients with an empty home."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from changelog.verify import verify_node
+from server.layout import Layout
+from tests.e2e.clients import Clients
+from tests.http.accounts import make_index
+from tests.http.client import Client
+from tests.processes import Node, new_node
+from tests.recording import Recorder, recording
+
+PASSWORD = "secret"
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A running node with the volatile index root/dev."""
+    running = new_node(tmp_path_factory.mktemp("e2e"), PASSWORD).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sound_afterwards(node: Node) -> Iterator[None]:
+    """Check the whole node after the tests of a file."""
+    before = len(node.log)
+    yield
+    report = verify_node(Layout(node.serverdir))
+    assert not report.findings, report.findings
+    assert "Traceback" not in node.log[before:]
+
+
+@pytest.fixture(scope="module")
+def root(node: Node) -> Iterator[Client]:
+    """The user root, by plain requests."""
+    client = Client(node.url, "root", PASSWORD)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def clients(tmp_path: Path) -> Clients:
+    """Clients with an empty home."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Clients(home)
+
+
+@pytest.fixture
+def recorder(node: Node) -> Iterator[Recorder]:
+    """What stands between clients and the node where a test wants to see what they ask."""
+    with recording(node.url) as running:
+        yield running
+
+
+@pytest.fixture
+def index(root: Client) -> str:
+    """An index of this test's own that is not volatile."""
+    return make_index(root, volatile=False)
