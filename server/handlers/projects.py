@@ -17,6 +17,7 @@ from changelog.views.pages import Source
 from server.answers import enveloped, message
 from server.commands import DeleteProject, DeleteRelease, SetProjectStatus, YankFiles
 from server.handlers.files import yanked_of
+from server.handlers.simple import redirect
 from server.metadata import versiondata
 from server.outside import outside_url
 from server.parts import Parts
@@ -28,6 +29,8 @@ AT_ONCE = 500  # files that one command yanks
 async def get_project(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Show all versions of a project, bases included."""
     name, project = index_of(segments), project_of(segments[2])
+    if project != segments[2]:
+        raise redirect(request, f"/{name}/{project}")
     base = outside_url(parts, request)
     with parts.reader.snapshot() as store:
         asked = _asked(parts, store, name, request)
@@ -40,6 +43,8 @@ async def get_project(parts: Parts, request: web.BaseRequest, segments: list[str
 async def get_version(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Show one version of a project."""
     name, project, version = index_of(segments), project_of(segments[2]), version_of(segments[3])
+    if project != segments[2]:
+        raise redirect(request, f"/{name}/{project}/{version}")
     base = outside_url(parts, request)
     with parts.reader.snapshot() as store:
         asked = _asked(parts, store, name, request)

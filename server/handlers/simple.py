@@ -124,7 +124,14 @@ def _with_body(body: Body, headers: dict[str, str]) -> web.StreamResponse:
 
 
 def _headers(page: Page, coding: str) -> dict[str, str]:
-    headers = {"ETag": page.etag(coding), "Cache-Control": CACHE, "Vary": VARY}
+    changed = page.state[2]  # the last serial, or the last of each source
+    serial = max(changed) if isinstance(changed, tuple) else changed
+    headers = {
+        "ETag": page.etag(coding),
+        "Cache-Control": CACHE,
+        "Vary": VARY,
+        "X-PyPI-Last-Serial": str(serial),
+    }
     return headers | {"Content-Encoding": coding} if coding else headers
 
 

@@ -176,3 +176,8 @@ def raw(url: str, request: bytes, *, whole: bool = True) -> bytes:
         while (whole or not answer) and (piece := connection.recv(1 << 16)):
             answer += piece
     return answer
+
+
+def status_of(answer: bytes) -> int:
+    """Return the status of a raw answer, 0 where the server only closed the connection."""
+    return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/") else 0

@@ -379,3 +379,17 @@ def test_the_short_url_of_an_index_lists_projects_for_who_takes_simple_json(nobo
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == V1_JSON
     assert [listed["name"] for listed in answer.json()["projects"]] == ["demo"]
+
+
+def test_the_last_serial_stands_in_a_header_too(owner: Client, index: str) -> None:
+    owner.upload(index, wheel())
+    for path in (f"{index}/+simple/demo/", f"{index}/+simple/"):
+        answer = owner.get(path, V1_JSON)
+        assert answer.headers["X-PyPI-Last-Serial"] == str(answer.json()["meta"]["_last-serial"])
+
+
+def test_a_project_that_is_not_normalized_leads_to_the_one_that_is(owner: Client, index: str) -> None:
+    owner.upload(index, wheel())
+    for path in (f"{index}/Demo", f"{index}/DEMO/1.0"):
+        answer = owner.get(path, "application/json")
+        assert answer.status_code == 302
