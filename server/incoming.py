@@ -18,7 +18,7 @@ from server.commands import UploadFile
 from server.form_metadata import document
 from server.forms import Form, UploadedFile
 from server.metadata import check_agreement, parse_core
-from server.spool import Spool
+from server.spool import Spool, full_disk_named
 
 DIGESTS = (("sha256_digest", "sha256"), ("md5_digest", "md5"), ("blake2_256_digest", "blake2b_256"))
 
@@ -76,9 +76,14 @@ def check(index: IndexName, form: Form, *, strict: bool) -> Incoming:
 
 
 def publish(incoming: Incoming, blobs: Blobs, spool: Spool) -> None:
-    """Make the bytes durable before any entry names them; blocking."""
+    """Make the bytes durable before any entry names them; blocking.
+
+    Raises:
+        StorageFull: no space, which some file systems say only when bytes are synced or a folder grows.
+    """
     publish_metadata(incoming.metadata, blobs, spool)
-    blobs.publish(incoming.path, incoming.command.sha256)
+    with full_disk_named():
+        blobs.publish(incoming.path, incoming.command.sha256)
 
 
 def publish_metadata(raw: bytes, blobs: Blobs, spool: Spool) -> None:
@@ -86,7 +91,8 @@ def publish_metadata(raw: bytes, blobs: Blobs, spool: Spool) -> None:
     if contents.is_small(raw):
         return
     path = spool.write(raw)
-    blobs.publish(path, hashlib.sha256(raw).digest())
+    with full_disk_named():
+        blobs.publish(path, hashlib.sha256(raw).digest())
 
 
 def check_digests(fields: Mapping[str, Sequence[str]], file: UploadedFile) -> None:

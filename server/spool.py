@@ -48,7 +48,7 @@ class Spool:
             StorageFull: no space for it.
         """
         path = self._folder / secrets.token_hex(16)
-        with _full_disk_named():
+        with full_disk_named():
             try:
                 descriptor = os.open(path, _CREATE, 0o600)
             except FileNotFoundError:
@@ -160,7 +160,7 @@ class SpooledFile:
     def _write(self, batch: list[bytes]) -> None:
         content = b"".join(batch)
         rest = memoryview(content)
-        with _full_disk_named():
+        with full_disk_named():
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
         for digest in (self._sha256, self._blake2b, self._md5):
@@ -173,7 +173,7 @@ class SpooledFile:
 
 
 @contextmanager
-def _full_disk_named() -> Iterator[None]:
+def full_disk_named() -> Iterator[None]:
     """Raise StorageFull where the system says that no space or quota is left."""
     try:
         yield

@@ -94,7 +94,9 @@ class Client:
             "pyversion": "py3",
             "sha256_digest": file.sha256,
         }
-        texts = [f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in fields.items()]
+        texts = [
+            f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in fields.items()
+        ]
         texts.append(
             f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="content"; filename="{file.filename}"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from types import TracebackType
+from typing import Self
 
 from tests.crash.client import NO_ANSWER, Client
 from tests.crash.model import History, Model, Outcome
@@ -24,7 +25,7 @@ class Load:
         seeds = [chance.getrandbits(32) for _ in range(clients)]
         self._threads = [threading.Thread(target=self._work, args=(random.Random(s),)) for s in seeds]  # noqa: S311
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self

@@ -56,6 +56,7 @@ def test_a_full_map_stops_writes_only(tmp_path: Path) -> None:
         assert b"map is full" in _indexes_until_refused(client, "root/full")
         assert client.upload(wheel("alpha", "1.1", os.urandom(100))).status == 507
         assert client.get(kept.path).body == kept.content
+        client.close()
         node.stop()
         check_node(node)
     finally:
@@ -77,11 +78,11 @@ def _fill_under_load(disk: Disk, node: Node, model: Model, chance: random.Random
 def _check_refusals(disk: Disk, node: Node) -> None:
     members, client = node.pids(), Client(node.url)
     for size in (300, 100_000, 2_000_000):
-        answer = client.upload(wheel("alpha", "9.9", random.randbytes(size)))
+        answer = client.upload(wheel("alpha", "9.9", os.urandom(size)))
         assert answer.status == 507, answer
-    answer = _indexes_until_refused(client, f"root/{os.urandom(4).hex()}")
+    refusal = _indexes_until_refused(client, f"root/{os.urandom(4).hex()}")
     disk.fill()
-    assert b"no space left" in answer.lower()
+    assert b"no space left" in refusal.lower()
     assert node.pids() == members, "a full disk ended a process"
     client.close()
 

@@ -28,7 +28,7 @@ def test_views_are_rebuilt_while_uploads_and_reads_go_on(tmp_path: Path) -> None
         thread = Thread(target=upload)
         thread.start()
         for _ in range(2):  # into either set of tables
-            command = [LEDGERPI, "rebuild", "--serverdir", running.serverdir]
+            command = [str(LEDGERPI), "rebuild", "--serverdir", str(running.serverdir)]
             subprocess.run(command, check=True, timeout=REBUILD_S, capture_output=True)
         stop.set()
         thread.join()

@@ -68,9 +68,9 @@ def patch_files(point: Failpoint) -> None:
     fsync, replace, write = os.fsync, os.replace, os.write
     steps = {"spool": "spool-fsync", "blobs": "folder-fsync"}
 
-    def traced_fsync(descriptor: int) -> None:
-        step = steps.get(folder_of(descriptor), "")
-        point.around(step, lambda: fsync(descriptor))
+    def traced_fsync(fd: Any) -> None:  # noqa: ANN401 - as os.fsync
+        step = steps.get(folder_of(fd), "")
+        point.around(step, lambda: fsync(fd))
 
     def traced_replace(source: Any, target: Any, **rest: Any) -> None:  # noqa: ANN401 - as os.replace
         step = "rename" if "/blobs/" in str(target) else ""
@@ -83,7 +83,8 @@ def patch_files(point: Failpoint) -> None:
             point.end()
         return write(descriptor, content)
 
-    os.fsync, os.replace, os.write = traced_fsync, traced_replace, traced_write
+    os.fsync, os.write = traced_fsync, traced_write
+    setattr(os, "replace", traced_replace)  # noqa: B010 - with fewer types than the real one's
 
 
 def patch_worker_sockets(point: Failpoint) -> None:
@@ -117,7 +118,7 @@ def patch_writer(point: Failpoint) -> None:
         step = "outcome" if b"committed" in bytes(content) else ""
         return int(point.around(step, lambda: send(self, content, *rest)))
 
-    lmdb.open = lambda *rest, **options: TracedEnvironment(opened(*rest, **options), point)
+    setattr(lmdb, "open", lambda *rest, **options: TracedEnvironment(opened(*rest, **options), point))  # noqa: B010
     setattr(socket.socket, "send", traced_send)  # noqa: B010 - as above
 
 
