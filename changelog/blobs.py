@@ -19,6 +19,7 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         """Use *folder*, which :meth:`create` made."""
         self.folder = folder
+        self._folder = os.fspath(folder)  # plain text: paths are made for every upload
 
     def create(self) -> None:
         """Make the folders, durably."""
@@ -29,8 +30,11 @@ class Blobs:
 
     def path(self, digest: bytes) -> Path:
         """Return where the blob is, if it is there."""
+        return Path(self._name(digest))
+
+    def _name(self, digest: bytes) -> str:
         name = digest.hex()
-        return self.folder / name[:2] / name
+        return f"{self._folder}/{name[:2]}/{name}"
 
     def publish(self, spooled: Path, digest: bytes) -> None:
         """Make the complete file *spooled* the blob *digest*, durably; on the same file system.
@@ -43,14 +47,14 @@ class Blobs:
             os.fsync(descriptor)  # first the bytes: a name without them would be an empty file after a power cut
         finally:
             os.close(descriptor)
-        target = self.path(digest)
-        spooled.replace(target)
-        sync_folder(target.parent)  # then the name: only now may an entry speak of it
+        target = self._name(digest)
+        os.replace(spooled, target)
+        sync_folder(os.path.dirname(target))  # then the name: only now may an entry speak of it
 
     def has(self, digest: bytes, size: int | None = None) -> bool:
         """Return whether the blob is there, with *size* bytes if that is known."""
         try:
-            found = self.path(digest).stat().st_size
+            found = os.stat(self._name(digest)).st_size
         except FileNotFoundError:
             return False
         return size is None or found == size
@@ -111,7 +115,7 @@ def file_digest(file: BufferedReader) -> bytes:
     return hashlib.file_digest(file, "sha256").digest()
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path | str) -> None:
     """Make the names in *folder* durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

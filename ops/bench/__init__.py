@@ -1,0 +1,1 @@
+"""The benchmark: ledgerpi, devpi-server and nginx side by side."""
