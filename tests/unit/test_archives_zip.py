@@ -396,7 +396,6 @@ def test_a_zip_file_beyond_4_gib_is_read(tmp_path: Path) -> None:
     after = hole + large
     note = Entry("note", b"found")
     note_head = zip_of([note])[: 30 + 4 + len(archives.deflate(note.data))]
-    sizes = {"packed": FULL, "unpacked": FULL, "extra": _zip64(large, large)}
     whole = zip_of(
         [
             Entry("hole", method=0, local=local, central=sizes),
