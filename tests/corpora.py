@@ -81,8 +81,12 @@ class Project:
             "PKG-INFO": self.metadata,
             "pyproject.toml": PYPROJECT.format(self, list(self.requires)),
             "backend.py": BACKEND,
-            f"{self.package}/__init__.py": f'"""What it is."""\n\n__version__ = "{self.version}"\nNOTE = "{self.note}"\n',
+            f"{self.package}/__init__.py": self._module,
         }
+
+    @property
+    def _module(self) -> str:
+        return f'"""What it is."""\n\n__version__ = "{self.version}"\nNOTE = "{self.note}"\n'
 
     def wheel(self, folder: Path) -> Path:
         """Write the wheel into *folder* and return its path."""

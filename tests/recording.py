@@ -70,76 +70,79 @@ def recording(upstream: str) -> Iterator[Recorder]:
         server.server_close()
 
 
-def _handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        """Passes a request on, with the client's Host header: the node makes URLs of it."""
+class _Handler(BaseHTTPRequestHandler):
+    """Passes a request on, with the client's Host header: the node makes URLs of it."""
 
-        protocol_version = "HTTP/1.1"
-        timeout = TIMEOUT_S
+    protocol_version = "HTTP/1.1"
+    timeout = TIMEOUT_S
+    recorder: Recorder
 
-        def _pass_on(self) -> None:
-            parts = urlsplit(recorder.upstream)
-            node = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=TIMEOUT_S)
-            try:
-                node.request(self.command, self.path, self._body(), self._request_headers())
-                answer = node.getresponse()
-                self._write_down(answer)
-                self._answer(answer)
-            finally:
-                node.close()
+    def _pass_on(self) -> None:
+        parts = urlsplit(self.recorder.upstream)
+        node = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=TIMEOUT_S)
+        try:
+            node.request(self.command, self.path, self._body(), self._request_headers())
+            answer = node.getresponse()
+            self._write_down(answer)
+            self._answer(answer)
+        finally:
+            node.close()
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _pass_on  # noqa: N815 - the base's names
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _pass_on  # noqa: N815 - the base's names
 
-        def _body(self) -> bytes | None:
-            if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-                return self._chunks()
-            length = int(self.headers.get("Content-Length") or 0)
-            return self.rfile.read(length) if length else None
+    def _body(self) -> bytes | None:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return self._chunks()
+        length = int(self.headers.get("Content-Length") or 0)
+        return self.rfile.read(length) if length else None
 
-        def _chunks(self) -> bytes:
-            body = b""
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                body += self.rfile.read(size)
-                self.rfile.readline()
+    def _chunks(self) -> bytes:
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
             self.rfile.readline()
-            return body
+        self.rfile.readline()
+        return body
 
-        def _request_headers(self) -> dict[str, str]:
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
-            if recorder.accept and "/+simple/" in unquote(self.path):
-                headers["Accept"] = recorder.accept
-            return headers
+    def _request_headers(self) -> dict[str, str]:
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
+        if self.recorder.accept and "/+simple/" in unquote(self.path):
+            headers["Accept"] = self.recorder.accept
+        return headers
 
-        def _write_down(self, answer: http.client.HTTPResponse) -> None:
-            recorder.asked.append(
-                Asked(
-                    self.command,
-                    unquote(self.path.partition("?")[0]),
-                    {name.lower(): value for name, value in self.headers.items()},
-                    answer.status,
-                    answer.headers.get("Content-Type", ""),
-                )
+    def _write_down(self, answer: http.client.HTTPResponse) -> None:
+        self.recorder.asked.append(
+            Asked(
+                self.command,
+                unquote(self.path.partition("?")[0]),
+                {name.lower(): value for name, value in self.headers.items()},
+                answer.status,
+                answer.headers.get("Content-Type", ""),
             )
+        )
 
-        def _answer(self, answer: http.client.HTTPResponse) -> None:
-            length = answer.headers.get("Content-Length", "0")
-            self.send_response_only(answer.status, answer.reason)
-            for name, value in answer.headers.items():
-                if name.lower() not in HOP:
-                    self.send_header(name, value)
-            self.send_header("Content-Length", length)
-            self.end_headers()
-            left = recorder.cuts.pop(0) if recorder.cuts and _is_file(self.path) else int(length)
-            while left > 0 and (piece := answer.read(min(CHUNK, left))):
-                self.wfile.write(piece)
-                left -= len(piece)
-            if not answer.isclosed() and answer.length:  # cut: the client sees the connection end
-                self.close_connection = True
+    def _answer(self, answer: http.client.HTTPResponse) -> None:
+        length = answer.headers.get("Content-Length", "0")
+        self.send_response_only(answer.status, answer.reason)
+        for name, value in answer.headers.items():
+            if name.lower() not in HOP:
+                self.send_header(name, value)
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        left = self.recorder.cuts.pop(0) if self.recorder.cuts and _is_file(self.path) else int(length)
+        while left > 0 and (piece := answer.read(min(CHUNK, left))):
+            self.wfile.write(piece)
+            left -= len(piece)
+        if not answer.isclosed() and answer.length:  # cut: the client sees the connection end
+            self.close_connection = True
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing; what passed is written down."""
+    def log_message(self, *_: object) -> None:
+        """Say nothing; what passed is written down."""
 
-    return Handler
+
+def _handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
+    """Return the handler of one recorder: the server makes one for each connection and hands it nothing."""
+    return type("Handler", (_Handler,), {"recorder": recorder})
 
 
 def _is_file(path: str) -> bool:

@@ -101,7 +101,9 @@ def test_a_release_for_another_python_is_skipped(
     assert installer.install(clients, simple, tmp_path / "t", "young") == {"young": "1.0"}
 
 
-def test_a_name_in_another_spelling_is_found(installer: Installer, simple: str, clients: Clients, tmp_path: Path) -> None:
+def test_a_name_in_another_spelling_is_found(
+    installer: Installer, simple: str, clients: Clients, tmp_path: Path
+) -> None:
     assert installer.install(clients, simple, tmp_path / "t", "Two_Words") == {"two-words": "1.0"}
 
 

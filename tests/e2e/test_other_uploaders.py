@@ -106,5 +106,5 @@ def test_a_client_fails_with_a_wrong_password(
 ) -> None:
     monkeypatch.setattr(f"{__name__}.PASSWORD", "guessed")
     project = Project(f"by{client}", "1.0")
-    with pytest.raises(AssertionError, match="401|wrong password"):
+    with pytest.raises(AssertionError, match=r"401|wrong password"):
         UPLOADS[client][0](clients, project, project.tree(tmp_path / "tree"), f"{node.url}/{index}/")

@@ -93,9 +93,7 @@ def test_other_bytes_under_a_taken_name_are_refused_with_the_reason(
     assert f"File already exists: {wheel.name}" in outcome.text
 
 
-def test_the_refusal_is_one_that_skip_existing_skips(
-    node: Node, clients: Clients, index: str, tmp_path: Path
-) -> None:
+def test_the_refusal_is_one_that_skip_existing_skips(node: Node, clients: Clients, index: str, tmp_path: Path) -> None:
     # The command line of twine takes --skip-existing for two public indexes only; other programs that build on
     # twine ask this function.
     wheel = Project("twined", "1.0").wheel(tmp_path)
@@ -126,7 +124,9 @@ def test_ten_uploads_cost_one_argon2_at_most(
     hashed(secret)
     one_argon2_s = time.process_time() - begun
     before = cpu_seconds(node.pids()["writer"])
-    clients.run("twine", "upload", "--repository-url", f"{node.url}/{index}/", "-u", f"carl-{kind}", "-p", secret, *wheels)
+    clients.run(
+        "twine", "upload", "--repository-url", f"{node.url}/{index}/", "-u", f"carl-{kind}", "-p", secret, *wheels
+    )
     used_s = cpu_seconds(node.pids()["writer"]) - before
     assert used_s < 5 * one_argon2_s  # ten would be at least 10
 
