@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from changelog.env import Env
+from changelog.errors import StorageFull
 from tests.crash.checks import EVERYTHING, check_node, check_served
 from tests.crash.client import Client, wheel
 from tests.crash.disks import Disk, mounted
@@ -18,6 +20,7 @@ from tests.processes import Node, new_node
 SIZE_MIB = 64
 MANY = 1_000  # indexes that do not fit into what the changelog has free
 RECOVERY_S = 15.0
+PAGE = 4_096  # bytes
 
 
 @pytest.fixture(params=["ext4", "tmpfs"])
@@ -61,6 +64,28 @@ def test_a_full_map_stops_writes_only(tmp_path: Path) -> None:
         check_node(node)
     finally:
         node.kill()
+
+
+def test_a_commit_that_finds_room_in_part_is_refused_whole(disk: Disk) -> None:
+    folder = disk.root / "changelog"
+    folder.mkdir()
+    env = Env(folder, (), readonly=False)
+    refused = 0
+    for pages in range(20):
+        disk.fill()
+        os.truncate(disk.filler, disk.filler.stat().st_size - pages * PAGE)
+        try:
+            with env.write() as store:
+                store.put("contents", b"%d" % pages, os.urandom(20 * PAGE))
+        except StorageFull:
+            refused += 1
+            with env.read() as store:
+                assert store.get("contents", b"%d" % pages) is None
+        disk.filler.unlink()
+        with env.write() as store:
+            store.put("contents", b"after", b"%d" % pages)
+    env.close()
+    assert refused > 5, "the disk was never full"
 
 
 def _fill_under_load(disk: Disk, node: Node, model: Model, chance: random.Random) -> None:
