@@ -1,5 +1,6 @@
 """The only place that opens LMDB: one environment for the log, its tree and the views."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from changelog.tables import LmdbStore
 
 DEFAULT_MAP_SIZE = 1 << 40  # bytes of address space, not of disk
 MAX_READERS = 1024
+LITTLE_SPACE = 16 << 20  # bytes; with less, a failed write is no fault of the disk
 LOG_TABLES = ("entries", "nodes", "meta", "records", "contents")
 VIEW_SETS = ("a", "b")  # one is served, the other is empty or being built
 CURRENT_SET = b"views"  # key in meta
@@ -36,6 +38,7 @@ class Env:
         Raises:
             Damaged: the files are no LMDB environment of ours.
         """
+        self._folder = folder
         self._view_tables = tuple(view_tables)
         if readonly and not _has_bytes(folder / "data.mdb"):
             raise Damaged(f"{folder} is no changelog: its file data.mdb is missing or empty")
@@ -86,7 +89,7 @@ class Env:
         Raises:
             StorageFull: no space; nothing was written.
         """
-        with translated(), self._env.begin(write=True) as txn:
+        with translated(self._folder), self._env.begin(write=True) as txn:
             yield self._store(txn)
 
     def view_set(self, store: LmdbStore, letter: str) -> LmdbStore:
@@ -117,13 +120,18 @@ def _has_bytes(path: Path) -> bool:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn LMDB's "no space" into ours."""
+def translated(folder: Path) -> Iterator[None]:
+    """Turn LMDB's "no space" in *folder* into ours.
+
+    When a part of the pages found room, LMDB says "Input/output error" instead. Both come before it writes the page
+    that makes a commit true, so that nothing was committed and the environment stays usable.
+    """
     try:
         yield
     except lmdb.MapFullError as error:
         raise StorageFull("the changelog's map is full (--map-size)") from error
     except lmdb.Error as error:
-        if "No space left" in str(error):
+        short_write = "Input/output error" in str(error) and shutil.disk_usage(folder).free < LITTLE_SPACE
+        if short_write or "No space left" in str(error):
             raise StorageFull("no space left for the changelog") from error
         raise
