@@ -31,8 +31,18 @@ class Reader:
             yield store
 
     def transaction(self) -> int:
-        """Return the number of the last committed transaction: as long as it stays, nothing changed."""
+        """Return the number of the newest transaction: as long as it stays, nothing changed.
+
+        It is seen as soon as it is written, and only once it is durable do snapshots begin at it: do not take it for
+        the state of one.
+        """
         return self._env.transaction()
+
+    def snapshot_transaction(self) -> int:
+        """Return the number of the transaction that a snapshot begun now sees; one begun later sees that or a newer."""
+        with self._env.read() as store:
+            number: int = store.txn.id()
+        return number
 
     def head(self) -> log.Head:
         """Return the head as it is now."""

@@ -41,7 +41,7 @@ class App:
         ready = self._hot.find(request)
         if ready is not None:
             return ready
-        transaction = self._parts.reader.transaction()
+        transaction = self._parts.reader.snapshot_transaction()
         try:
             answer = await self._dispatch(request)
         except web.HTTPException as redirect:

@@ -10,9 +10,15 @@ T = TypeVar("T")
 
 THREADS = 8  # fsyncs wait in parallel; hashing and archives release the interpreter lock little
 
+_COSTLY = ThreadPoolExecutor(1, thread_name_prefix="costly")
 _POOL = ThreadPoolExecutor(THREADS, thread_name_prefix="work")
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Return what *work* returns, run in a thread."""
     return await asyncio.get_running_loop().run_in_executor(_POOL, lambda: work(*args, **kwargs))
+
+
+async def alone(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """As :func:`in_thread`, for work of which only one at a time may run, as argon2, which takes 64 MiB."""
+    return await asyncio.get_running_loop().run_in_executor(_COSTLY, lambda: work(*args, **kwargs))

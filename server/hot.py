@@ -18,7 +18,7 @@ from server.sendfile import FileAnswer, OpenFile, send
 MAX_BYTES = 8 << 20  # of all answers; then all are forgotten
 MAX_FILES = 128  # kept open
 OVERHEAD = 1_024  # bytes that an answer costs besides its body
-UNUSUAL = ("Range", "If-Range", "If-Modified-Since", "Connection")  # requests with these go the ordinary way
+UNUSUAL = ("Range", "If-Range", "If-Modified-Since")  # requests with these go the ordinary way
 
 Key = tuple[str, str | None, str | None, str | None]
 
@@ -65,15 +65,20 @@ class HotAnswers:
         return kept.at(int(time.time()))
 
     def keep(self, request: web.BaseRequest, answer: web.StreamResponse, transaction: int) -> None:
-        """Keep *answer*: a function of nothing but the path, the negotiating headers and the state at *transaction*."""
+        """Keep *answer*: a function of nothing but the path, the negotiating headers and the state at *transaction*.
+
+        *transaction* is that of a snapshot begun before the one that the answer was made from, not the newest one:
+        while a commit waits for the disk, that is ahead of all snapshots, and an old answer would pass for a new one.
+        """
         body = _body(answer)
         if body is None or not _is_usual(request):
             return
         if transaction != self._transaction or self._room < 0 or self._files > MAX_FILES:
             self._kept, self._transaction, self._room, self._files = {}, transaction, MAX_BYTES, 0
         self._files += isinstance(body, OpenFile)
-        self._room -= OVERHEAD + (len(body) if isinstance(body, bytes) else 0)
-        self._kept[_key(request)] = _Kept(_head(answer, body), body)
+        key = _key(request)  # of the client's making, so that its size counts
+        self._room -= OVERHEAD + sum(len(part or "") for part in key) + (len(body) if isinstance(body, bytes) else 0)
+        self._kept[key] = _Kept(_head(answer, body), body)
 
 
 class Ready(web.StreamResponse):
@@ -126,7 +131,7 @@ def _key(request: web.BaseRequest) -> Key:
 
 def _is_usual(request: web.BaseRequest) -> bool:
     headers = request.headers
-    if request.method != "GET" or request.version != HttpVersion11:
+    if request.method != "GET" or request.version != HttpVersion11 or not request.keep_alive:
         return False
     return not any(name in headers for name in UNUSUAL)
 

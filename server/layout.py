@@ -47,6 +47,11 @@ class Layout:
         return self.serverdir / "run" / "writer.lock"
 
     @property
+    def node_lock(self) -> Path:
+        """Locked by the supervisor for as long as it lives."""
+        return self.serverdir / "run" / "node.lock"
+
+    @property
     def socket(self) -> Path:
         """Where the writer listens."""
         return self.serverdir / "run" / "writer.sock"

@@ -17,6 +17,7 @@ PROFILE = ("email", *TEXTS)
 PROFILE_IGNORED = ("indexes", "username", "created", "modified", "password")
 CHECKS = ("strict", "lenient")
 MAX_TEXT = 1 << 20  # bytes of all texts of a user or an index
+MAX_OPERATIONS = 1_000  # of one request; each copies a list
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _OPERATION = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*)(?P<op>\+=|-=|=)(?P<value>.*)", re.DOTALL)
 
@@ -89,8 +90,10 @@ def apply_operations(name: IndexName, current: Mapping[str, Any], operations: li
     """Return *current* (as :func:`shown`) changed by ``key=value``, ``key+=value``, ``key-=value`` and ``key-=``.
 
     Raises:
-        InvalidOption: an operation can not be read, or removes what is not there.
+        InvalidOption: an operation can not be read, or removes what is not there, or there are over 1,000.
     """
+    if len(operations) > MAX_OPERATIONS:
+        raise InvalidOption(f"{len(operations)} operations, at most {MAX_OPERATIONS}")
     result = dict(current)
     for operation in operations:
         match = _OPERATION.fullmatch(operation) if isinstance(operation, str) else None

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 LARGE = 64 << 10  # bytes; larger pages are files, shared by the workers and sent by sendfile
 LEAST_COMPRESSED = 512  # bytes; smaller pages are not worth it
 GZIP_LEVEL = 6
-OVERHEAD = 1_024  # bytes that a page costs besides its body
+OVERHEAD = 1_024  # bytes that a page costs besides its bodies, also one of which only the validator was asked for
 IDENTITY, GZIP = "", "gzip"
 
 logger = structlog.get_logger()
@@ -71,6 +71,8 @@ class PageCache:
         if page is not None:
             self.forget(key)
         page = self._pages[key] = Page(state)
+        self._room -= OVERHEAD
+        self._shrink(key)
         return page
 
     async def body(self, key: Key, page: Page, coding: str, render: Render) -> Body | None:
@@ -98,12 +100,15 @@ class PageCache:
         if made is None:
             return None
         state, body = made
+        newest = self._pages.get(key)
+        if newest is not page:  # forgotten meanwhile: only those who wait need the body
+            if isinstance(body, bytes) or (newest is not None and newest.state == state):
+                return body
+            return await loop.run_in_executor(self._thread, _taken, body)
         if state != page.state:
             self._drop(page)
             page.state = state
-        page.bodies[coding] = body
-        if isinstance(body, bytes):
-            self._room -= len(body) + OVERHEAD
+        self._keep(page, coding, body)
         self._shrink(key)
         return body
 
@@ -147,13 +152,18 @@ class PageCache:
         page = self._pages.pop(key, None)
         if page is not None:
             self._drop(page)
+            self._room += OVERHEAD
+
+    def _keep(self, page: Page, coding: str, body: Body) -> None:
+        before = page.bodies.get(coding, b"")
+        self._room += _in_memory(before) - _in_memory(body)
+        page.bodies[coding] = body
 
     def _drop(self, page: Page) -> None:
         for body in page.bodies.values():
+            self._room += _in_memory(body)
             if isinstance(body, Path):
                 body.unlink(missing_ok=True)  # who is sending it has it open; who is not renders again
-            else:
-                self._room += len(body) + OVERHEAD
         page.bodies.clear()
 
     def close(self) -> None:
@@ -166,3 +176,14 @@ def _read(body: Body | None) -> bytes | None:
         return body.read_bytes() if isinstance(body, Path) else body
     except FileNotFoundError:  # another worker dropped the file
         return None
+
+
+def _taken(path: Path) -> Body | None:
+    """Return the bytes of a file that nobody will ask for again, and remove it; it may be gone already."""
+    body = _read(path)
+    path.unlink(missing_ok=True)
+    return path if body is None else body
+
+
+def _in_memory(body: Body) -> int:
+    return len(body) if isinstance(body, bytes) else 0

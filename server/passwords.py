@@ -70,22 +70,21 @@ class PasswordChecks:
         self._throttle.check(user, address)
         running = self._running.get(key)
         if running is None:
-            running = asyncio.ensure_future(self._run(key, stored, password))
+            self._throttle.count(user, address, 1)  # before it is known to be wrong: guesses sent at once count too
+            running = asyncio.ensure_future(self._run(key, stored, password, (user, address)))
             self._running[key] = running
             running.add_done_callback(lambda _: self._running.pop(key, None))
-        good = await asyncio.shield(running)
-        if not good:
-            self._throttle.count(user, address)
-        return good
+        return await asyncio.shield(running)
 
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, key: bytes, stored: bytes | None, password: str) -> bool:
+    async def _run(self, key: bytes, stored: bytes | None, password: str, who: tuple[str, str]) -> bool:
         loop = asyncio.get_running_loop()
         good = await loop.run_in_executor(self._threads, matches, stored, password)
         if good:
+            self._throttle.count(*who, -1)
             self._good[key] = self._clock() + self._memory_s
             while len(self._good) > MAX_REMEMBERED:
                 self._good.popitem(last=False)
@@ -121,16 +120,16 @@ class Throttle:
                 wait = int(count.since + WINDOW_S - now) + 1
                 raise TooManyAttempts(f"too many wrong passwords for {user}; wait {wait} s", wait)
 
-    def count(self, user: str, address: str) -> None:
-        """Count a wrong password."""
+    def count(self, user: str, address: str, change: int) -> None:
+        """Count an attempt, or take it back (*change* -1): it was the right password."""
         now = self._clock()
         for key, _ in self._limits(user, address):
             count = self._counts.get(key)
             if count is None or now >= count.since + WINDOW_S:
-                self._counts[key] = _Count(now, 1)
+                self._counts[key] = _Count(now, max(change, 0))
                 self._counts.move_to_end(key)
             else:
-                count.number += 1
+                count.number = max(count.number + change, 0)
         while len(self._counts) > MAX_COUNTED:
             self._counts.popitem(last=False)
 

@@ -80,6 +80,9 @@ async def _send_rest(transport: asyncio.Transport, file: OpenFile, start: int, c
     """Send what the socket did not take at once."""
     loop = asyncio.get_running_loop()
     try:
-        await loop.sendfile(transport, file, start, count, fallback=False)  # type: ignore[arg-type] # has what it uses
+        sent = await loop.sendfile(transport, file, start, count, fallback=False)  # type: ignore[arg-type] # has what it uses
     except RuntimeError as error:  # "transport is closing", or the first call failed with the connection
         raise ConnectionResetError("the client left") from error
+    if sent < count:  # someone cut the file: what follows on this connection would be taken for its end
+        transport.abort()
+        raise ConnectionResetError(f"the file ended {count - sent} bytes too early")

@@ -89,6 +89,8 @@ class _Line(asyncio.Protocol):
         self._transport = transport
 
     async def ask(self, kind: str, *items: Any) -> Frame:  # noqa: ANN401 - whatever msgpack takes
+        if self.closed:  # between its making and this question: nobody would ever answer
+            raise OutcomeUnknown("the writer ended before it was asked; nothing was changed")
         self._next += 1
         number = self._next
         future: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()

@@ -16,6 +16,7 @@ from attrs import define, field
 
 from changelog.env import Env
 from changelog.fold import VIEW_TABLES
+from server import locks
 from server.config import Config
 from server.counts import shared_counts
 
@@ -51,9 +52,11 @@ class Supervisor:
         """Bind the port; *on_ready* is called once with the URL when the node answers.
 
         Raises:
+            Conflict: the node runs already; a second one would clear the spool under its uploads.
             OSError: the port is taken.
         """
         self._config = config
+        self._lock = locks.take(config.layout.node_lock, f"a node runs in {config.serverdir} already")
         self._on_ready = on_ready
         self._socket = _listen(config.host, config.port)
         self._alive, self._parent = os.pipe()  # children see the end of it when this process dies
@@ -92,6 +95,7 @@ class Supervisor:
                 checked = time.monotonic()
         self._stop()
         env.close()
+        self._lock.close()
 
     def _pause(self) -> float:
         """Return how long nothing has to be done, in seconds."""

@@ -1,7 +1,6 @@
 """The writer: the one process of a node that appends. It owns the lock, the keys and the password checks."""
 
 import asyncio
-import fcntl
 import json
 import os
 import signal
@@ -19,7 +18,7 @@ from changelog.fold import VIEW_TABLES
 from changelog.names import UserName
 from changelog.views import cluster, users
 from changelog.writer import Committed, Outcome, Proposal, Writer
-from server import keys, logins
+from server import keys, locks, logins
 from server.commands import Request
 from server.config import Config
 from server.decide import decide
@@ -196,13 +195,7 @@ def lock(layout: Layout) -> IO[bytes]:
     Raises:
         Conflict: another writer lives.
     """
-    file = layout.lock.open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise Conflict(f"another writer has {layout.serverdir}") from error
-    return file
+    return locks.take(layout.lock, f"another writer has {layout.serverdir}")
 
 
 def now() -> int:

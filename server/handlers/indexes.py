@@ -14,6 +14,7 @@ from changelog.views.indexes import STAGE, Index
 from server import options
 from server.answers import enveloped, message
 from server.commands import Caller, CreateIndex, DeleteIndex, ModifyIndex
+from server.executors import in_thread
 from server.handlers.users import ATTEMPTS, texts_of
 from server.options import TEXTS
 from server.parts import Parts
@@ -23,10 +24,14 @@ from server.requests import index_of, json_body, json_object
 
 async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Show an index with the names of its own projects."""
-    name = index_of(segments)
-    with parts.reader.snapshot() as store:
-        result = shown(store, name, existing(store, name), projects_too="no_projects" not in request.query)
-    return enveloped("indexconfig", result)
+    name, projects_too = index_of(segments), "no_projects" not in request.query
+
+    def answer() -> web.Response:
+        with parts.reader.snapshot() as store:
+            result = shown(store, name, existing(store, name), projects_too=projects_too)
+        return enveloped("indexconfig", result)
+
+    return await in_thread(answer) if projects_too else answer()  # an index may have 100,000 projects
 
 
 async def create(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:

@@ -16,6 +16,7 @@ from changelog.views.page import Status, file_path
 from changelog.views.pages import Source
 from server.answers import enveloped, message
 from server.commands import DeleteProject, DeleteRelease, SetProjectStatus, YankFiles
+from server.executors import in_thread
 from server.handlers.files import yanked_of
 from server.handlers.simple import redirect
 from server.metadata import versiondata
@@ -34,10 +35,15 @@ async def get_project(parts: Parts, request: web.BaseRequest, segments: list[str
     base = outside_url(parts, request)
     with parts.reader.snapshot() as store:
         asked = _asked(parts, store, name, request)
-        found = _versions(parts, store, asked, project, base)
-    if not found:
-        raise NotFound(f"no project {project} in {name}")
-    return enveloped("projectconfig", found)
+
+    def answer() -> web.Response:
+        with parts.reader.snapshot() as store:
+            found = _versions(parts, store, asked, project, base)
+        if not found:
+            raise NotFound(f"no project {project} in {name}")
+        return enveloped("projectconfig", found)
+
+    return await in_thread(answer)  # a project may have 100,000 files
 
 
 async def get_version(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:

@@ -62,16 +62,16 @@ async def _upload(parts: Parts, caller: Caller, where: tuple[IndexName, Index], 
         found = incoming.check(name, form, strict=strict)
     else:
         found = await in_thread(incoming.check, name, form, strict=strict)
-    if not _is_there(parts, caller, found):
-        await in_thread(incoming.publish, found, parts.blobs, parts.spool)
+    is_there = _is_there(parts, caller, found)
+    await in_thread(incoming.publish, found, parts.blobs, parts.spool)  # also if it is there: that heals a damaged blob
+    if not is_there:
         await parts.submit(caller, found.command, contents=found.contents)
 
 
 def _is_there(parts: Parts, caller: Caller, found: Incoming) -> bool:
-    """Return whether nothing has to be done; raise what the writer would, before bytes become a blob for nothing."""
+    """Return whether no entry is needed; raise what the writer would, before bytes become a blob for nothing."""
     with parts.reader.snapshot() as store:
-        decision = decide(store, caller, found.command)
-    return isinstance(decision, Already) and parts.blobs.has(found.command.sha256, found.command.size)
+        return isinstance(decide(store, caller, found.command), Already)
 
 
 async def _register(parts: Parts, caller: Caller, name: IndexName, form: Form) -> None:

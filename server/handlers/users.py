@@ -17,7 +17,7 @@ from changelog.writer import Already
 from server import options, passwords
 from server.answers import enveloped, message
 from server.commands import ChangeProfile, CreateUser, DeleteUser, SetPassword
-from server.executors import in_thread
+from server.executors import alone, in_thread
 from server.options import PROFILE, PROFILE_IGNORED
 from server.parts import Parts
 from server.permissions import check_owner
@@ -29,9 +29,13 @@ MAX_PASSWORD = 4_096  # characters
 
 async def everyone(parts: Parts, _: web.BaseRequest, __: list[str]) -> web.StreamResponse:
     """List all users with their indexes."""
-    with parts.reader.snapshot() as store:
-        result = {name: shown(store, name, row) for name, row in users.everyone(store)}
-    return enveloped("list:userconfig", result)
+
+    def answer() -> web.Response:
+        with parts.reader.snapshot() as store:
+            result = {name: shown(store, name, row) for name, row in users.everyone(store)}
+        return enveloped("list:userconfig", result)
+
+    return await in_thread(answer)  # there may be thousands
 
 
 async def get(parts: Parts, _: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
@@ -51,7 +55,7 @@ async def create(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
         if users.find(store, name) is not None:
             raise Conflict(f"user already exists: {name}")
     profile = _record(options.merged_texts({}, options.parse_texts(body, PROFILE)))
-    secret = new_record(await in_thread(passwords.hashed, password))
+    secret = new_record(await alone(passwords.hashed, password))
     command = CreateUser(name, _commitment(profile), secret.commitment)
     await parts.submit(caller, command, _records(profile, secret))
     with parts.reader.snapshot() as store:
@@ -73,7 +77,7 @@ async def modify(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     if password is None:
         with parts.reader.snapshot() as store:
             return enveloped("userconfig", shown(store, name, existing(store, name)), message="user updated")
-    secret = new_record(await in_thread(passwords.hashed, password))
+    secret = new_record(await alone(passwords.hashed, password))
     done = await parts.submit(caller, SetPassword(name, secret.commitment), (secret,))
     since = done.serial if isinstance(done, Already) else done.last
     token = await parts.auth.token(name, since)  # not by the password: who guesses at it must not be in the way

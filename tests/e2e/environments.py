@@ -1,6 +1,5 @@
 """Environments of clients that the development environment has not: installed once, kept outside git."""
 
-import re
 import subprocess
 import sys
 import venv
@@ -8,7 +7,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / ".cache" / "clients"
-PINS = re.compile(r"(?m)^(?P<name>[a-z]+)==(?P<version>[0-9.]+)")
+REQUIREMENTS = HERE / "requirements.txt"
 INSTALL_S = 300.0
 
 
@@ -17,14 +16,12 @@ def python_with(name: str) -> Path:
 
     The first call installs it, from the index that the machine is configured for.
     """
-    pins = dict(PINS.findall((HERE / "requirements.txt").read_text()))
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = CACHE / f"{name}-{pins[name]}-py{version}"
+    folder = CACHE / f"{name}-py{sys.version_info.major}.{sys.version_info.minor}"
     python = folder / "bin" / "python"
-    whole = folder / ".installed"  # an install that was cut short is done again
-    if not whole.exists():
+    installed, wanted = folder / ".installed", REQUIREMENTS.read_text()
+    if not installed.exists() or installed.read_text() != wanted:  # one that was cut short is done again
         venv.create(folder, clear=True)
-        command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", f"{name}=={pins[name]}"]
-        subprocess.run(command, check=True, timeout=INSTALL_S)
-        whole.touch()
+        pip = (sys.executable, "-m", "pip", "--python", python, "-qq", "install", "--constraint", REQUIREMENTS)
+        subprocess.run([*pip, name], check=True, timeout=INSTALL_S)
+        installed.write_text(wanted)
     return python

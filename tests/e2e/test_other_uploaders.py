@@ -44,7 +44,7 @@ Upload = Callable[[Clients, Project, Path, str], None]  # from a source tree to 
 def by_flit(clients: Clients, project: Project, tree: Path, url: str) -> None:
     (tree / "pyproject.toml").write_text(FLIT.format(project))
     variables = {"FLIT_INDEX_URL": url, "FLIT_USERNAME": "root", "FLIT_PASSWORD": PASSWORD}
-    clients.run(python_with("flit"), "-m", "flit", "publish", "--no-setup-py", cwd=tree, **variables)
+    clients.run(python_with("flit"), "-m", "flit", "publish", cwd=tree, **variables)
 
 
 def by_hatch(clients: Clients, project: Project, tree: Path, url: str) -> None:

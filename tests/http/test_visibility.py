@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
@@ -97,3 +98,30 @@ def test_changes_of_one_index_at_once_are_all_there(owner: Client, url: str, ind
     with ThreadPoolExecutor(4) as threads:
         assert set(threads.map(change, range(4))) == {200}
     assert sorted(owner.result(index)["mirror_whitelist"]) == ["p0", "p1", "p2", "p3"]
+
+
+def test_a_page_read_at_the_moment_of_a_commit_does_not_stay(
+    owner: Client, others: list[Client], url: str, index: str
+) -> None:
+    ended = Event()
+
+    def read() -> None:
+        client = Client(url)
+        while not ended.is_set():
+            listed(client, index)
+        client.close()
+
+    expected: set[str] = set()
+    with ThreadPoolExecutor(4) as threads:
+        readers = [threads.submit(read) for _ in range(4)]
+        try:
+            for number in range(20):
+                dist = wheel("demo", f"3.{number}")
+                expected.add(dist.filename)
+                owner.upload(index, dist)
+                for client in others:
+                    assert listed(client, index) == expected
+        finally:
+            ended.set()
+        for reader in readers:
+            reader.result()
