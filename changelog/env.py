@@ -13,6 +13,7 @@ from changelog.tables import LmdbStore
 
 DEFAULT_MAP_SIZE = 1 << 40  # bytes of address space, not of disk
 MAX_READERS = 1024
+FULL = ("No space left", "Disk quota exceeded")  # how the system calls ENOSPC and EDQUOT
 LITTLE_SPACE = 16 << 20  # bytes; with less, a failed write is no fault of the disk
 LOG_TABLES = ("entries", "nodes", "meta", "records", "contents")
 VIEW_SETS = ("a", "b")  # one is served, the other is empty or being built
@@ -132,6 +133,6 @@ def translated(folder: Path) -> Iterator[None]:
         raise StorageFull("the changelog's map is full (--map-size)") from error
     except lmdb.Error as error:
         short_write = "Input/output error" in str(error) and shutil.disk_usage(folder).free < LITTLE_SPACE
-        if short_write or "No space left" in str(error):
+        if short_write or any(reason in str(error) for reason in FULL):
             raise StorageFull("no space left for the changelog") from error
         raise

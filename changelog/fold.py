@@ -55,6 +55,7 @@ VIEW_TABLES: tuple[str, ...] = (
     *projects.RELEASES.names,
     *files.FILES.names,
     files.LINKS.name,
+    files.NAMED.name,
     digests.DIGESTS.name,
     serials.TABLE,
     serials.COUNTS,

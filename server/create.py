@@ -42,7 +42,8 @@ def create_node(layout: Layout, root_password: str, stages: Sequence[IndexName] 
         Conflict: there is a node, or something else, already.
     """
     if layout.serverdir.exists() and any(layout.serverdir.iterdir()):
-        raise Conflict(f"{layout.serverdir} is not empty")
+        cure = "" if layout.data_file.exists() else "; it holds no whole node: remove it to begin again"
+        raise Conflict(f"{layout.serverdir} is not empty{cure}")
     for folder in (layout.serverdir, layout.keys, layout.run, layout.spool, layout.pages):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     log_key = keys.generate(layout.keys, keys.LOG_KEY)

@@ -10,6 +10,7 @@ T = TypeVar("T")
 
 THREADS = 8  # fsyncs wait in parallel; hashing and archives release the interpreter lock little
 
+_READS = ThreadPoolExecutor(2, thread_name_prefix="reads")
 _COSTLY = ThreadPoolExecutor(1, thread_name_prefix="costly")
 _POOL = ThreadPoolExecutor(THREADS, thread_name_prefix="work")
 
@@ -17,6 +18,11 @@ _POOL = ThreadPoolExecutor(THREADS, thread_name_prefix="work")
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Return what *work* returns, run in a thread."""
     return await asyncio.get_running_loop().run_in_executor(_POOL, lambda: work(*args, **kwargs))
+
+
+async def for_reading(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """As :func:`in_thread`, for large answers, which must not hold up the fsyncs of uploads."""
+    return await asyncio.get_running_loop().run_in_executor(_READS, lambda: work(*args, **kwargs))
 
 
 async def alone(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

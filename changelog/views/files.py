@@ -47,8 +47,19 @@ class Link:
     release_incarnation: int
 
 
+@frozen
+class Named:
+    """Which release has a file name; project incarnation and file name are the key.
+
+    A file name says its version in one spelling of several (1.0 and 1.0.0), and may lie in one release only.
+    """
+
+    version: Version
+
+
 FILES = TimedTable("files", File)
 LINKS = Table("links", Link)
+NAMED = Table("file_names", Named)
 
 
 def on_file_uploaded(store: Store, event: FileUploaded, stamp: Stamp) -> None:
@@ -61,6 +72,7 @@ def on_file_uploaded(store: Store, event: FileUploaded, stamp: Stamp) -> None:
         serials.count(store, FILES_OF, release.incarnation, 1)
     overwrites = 0 if before is None else before.overwrites + 1
     FILES.put(store, key, _new_row(event, stamp.serial, overwrites))
+    NAMED.put(store, file_key(project.incarnation, event.filename), Named(event.version))
     link = Link(event.project, project.incarnation, event.version, release.incarnation)
     LINKS.put(store, link_key(event.index, event.sha256, event.filename), link)
     digests.name(store, digests.BLOB, event.sha256, Digest(stamp.serial, event.size))
@@ -93,6 +105,15 @@ def find(store: Store, index: int, project: ProjectName, version: Version, filen
     row = projects.find(store, index, project)
     release = None if row is None else projects.find_release(store, row.incarnation, version)
     return None if release is None else FILES.get(store, file_key(release.incarnation, filename))
+
+
+def version_of(store: Store, index: int, project: ProjectName, filename: FileName) -> Version | None:
+    """Return the version of the release that has a file of that name now, or None."""
+    row = projects.find(store, index, project)
+    named = None if row is None else NAMED.get(store, file_key(row.incarnation, filename))
+    if named is None or find(store, index, project, named.version, filename) is None:
+        return None  # deleted, by itself or with its release
+    return named.version
 
 
 def linked(store: Store, index: int, digest: bytes, filename: FileName) -> Link | None:
@@ -134,9 +155,9 @@ def page_file(index: IndexName, filename: FileName, row: File) -> PageFile:
     )
 
 
-def file_key(release: int, filename: FileName) -> bytes:
-    """Return the key of a file."""
-    return serial_key(release) + filename.encode()
+def file_key(incarnation: int, filename: FileName) -> bytes:
+    """Return the key of a file by its release, or of its name by its project."""
+    return serial_key(incarnation) + filename.encode()
 
 
 def link_key(index: int, digest: bytes, filename: FileName) -> bytes:

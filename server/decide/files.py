@@ -16,12 +16,16 @@ def upload(store: Store, caller: Caller, command: UploadFile) -> Decision:
     index = stage(store, command.index)
     check_upload(caller, command.index, index)
     check_open(store, command.index, index, command.project)
-    there = files.find(store, index.incarnation, command.project, command.version, command.filename)
-    if there is not None:
-        if there.sha256 == command.sha256:
+    version = files.version_of(store, index.incarnation, command.project, command.filename)
+    replaced: list[FileDeleted] = []
+    if version is not None:
+        there = files.find(store, index.incarnation, command.project, version, command.filename)
+        if there is not None and there.sha256 == command.sha256:
             return Already(there.since)
         if not index.volatile:
             raise FileExists(f"File already exists: {command.filename} in non-volatile index {command.index}")
+        if version != command.version:  # the same name as another spelling of the version
+            replaced.append(FileDeleted(index.incarnation, command.project, version, command.filename))
     return [
         FileUploaded(
             index=index.incarnation,
@@ -38,7 +42,8 @@ def upload(store: Store, caller: Caller, command: UploadFile) -> Decision:
             pyversion=command.pyversion,
             upload_time=command.upload_time,
             uploader=UserName(caller.user),
-        )
+        ),
+        *replaced,
     ]
 
 

@@ -14,7 +14,7 @@ from changelog.views.indexes import STAGE, Index
 from server import options
 from server.answers import enveloped, message
 from server.commands import Caller, CreateIndex, DeleteIndex, ModifyIndex
-from server.executors import in_thread
+from server.executors import for_reading
 from server.handlers.users import ATTEMPTS, texts_of
 from server.options import TEXTS
 from server.parts import Parts
@@ -31,7 +31,7 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
             result = shown(store, name, existing(store, name), projects_too=projects_too)
         return enveloped("indexconfig", result)
 
-    return await in_thread(answer) if projects_too else answer()  # an index may have 100,000 projects
+    return await for_reading(answer) if projects_too else answer()  # an index may have 100,000 projects
 
 
 async def create(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:

@@ -16,7 +16,7 @@ from changelog.views.page import Status, file_path
 from changelog.views.pages import Source
 from server.answers import enveloped, message
 from server.commands import DeleteProject, DeleteRelease, SetProjectStatus, YankFiles
-from server.executors import in_thread
+from server.executors import for_reading
 from server.handlers.files import yanked_of
 from server.handlers.simple import redirect
 from server.metadata import versiondata
@@ -43,7 +43,7 @@ async def get_project(parts: Parts, request: web.BaseRequest, segments: list[str
             raise NotFound(f"no project {project} in {name}")
         return enveloped("projectconfig", found)
 
-    return await in_thread(answer)  # a project may have 100,000 files
+    return await for_reading(answer)  # a project may have 100,000 files
 
 
 async def get_version(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:

@@ -12,7 +12,7 @@ from changelog.names import IndexName, ProjectName
 from changelog.tables import Store
 from changelog.views import pages, serials
 from changelog.views.pages import Source
-from server.executors import in_thread
+from server.executors import for_reading
 from server.page_cache import GZIP, IDENTITY, Body, Key, Page, State
 from server.parts import Parts
 from server.render import simple
@@ -114,7 +114,7 @@ async def _answer(
             return _with_body(body, {**_headers(page, coding), "Content-Type": Form(key.form).content_type})
         except FileNotFoundError:
             parts.pages.forget(key)
-    made = await in_thread(render)  # other workers drop its files as fast as they are made
+    made = await for_reading(render)  # other workers drop its files as fast as they are made
     if made is None:
         raise _missing(key.index, key.project)
     headers = _headers(Page(made[0]), IDENTITY)

@@ -355,3 +355,21 @@ def test_the_metadata_that_is_served_is_that_of_the_archive(owner: Client, nobod
     assert served == metadata("demo", "1.0")
     (file,) = nobody.get(f"{index}/+simple/demo/", SIMPLE).json()["files"]
     assert file["core-metadata"] == {"sha256": hashlib.sha256(served).hexdigest()}
+
+
+def test_a_file_name_is_taken_whatever_the_spelling_of_the_version(owner: Client) -> None:
+    index = make_index(owner, volatile=False, upload_checks="lenient")
+    assert owner.upload(index, wheel()).status_code == 200
+    assert owner.upload(index, wheel(), version="1").status_code == 200  # the same bytes
+    before = owner.serial()
+    assert owner.upload(index, wheel(note="other"), version="1").status_code == 409
+    assert owner.serial() == before
+
+
+def test_a_file_of_another_spelling_of_the_version_replaces_the_one_before(owner: Client) -> None:
+    index = make_index(owner, upload_checks="lenient")
+    owner.upload(index, wheel())
+    assert owner.upload(index, wheel(note="other"), version="1").status_code == 200
+    page = owner.get(f"{index}/+simple/demo/", "application/vnd.pypi.simple.v1+json").json()
+    assert [file["hashes"]["sha256"] for file in page["files"]] == [wheel(note="other").sha256]
+    assert owner.get(f"{index}/{wheel().path}", "*/*").status_code == 410

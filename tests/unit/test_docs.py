@@ -38,6 +38,7 @@ ROWS = {
     "releases": projects.Release,
     "files": files.File,
     "links": files.Link,
+    "file_names": files.Named,
     "digests": digests.Digest,
 }
 
