@@ -59,22 +59,6 @@ class Blobs:
             return False
         return size is None or found == size
 
-    def open(self, digest: bytes, size: int) -> BufferedReader:
-        """Open the blob.
-
-        Raises:
-            BlobDamaged: it is missing, can not be read, or has another size than *size* bytes.
-        """
-        try:
-            file = self.path(digest).open("rb")
-        except OSError as error:
-            raise _unreadable(digest, error) from error
-        found = os.fstat(file.fileno()).st_size
-        if found != size:
-            file.close()
-            raise BlobDamaged(f"blob {digest.hex()} has {found} bytes, not {size}")
-        return file
-
     def read(self, digest: bytes) -> bytes:
         """Return the bytes of a blob that fits into memory, checked.
 

@@ -15,7 +15,6 @@ from changelog.views.page import Status
 from server.answers import enveloped, message
 from server.commands import DeleteFile, YankFiles
 from server.file_cache import SMALL
-from server.outside import outside_url
 from server.parts import Parts
 from server.render.ranges import (
     ByteRange,
@@ -110,11 +109,6 @@ def find(parts: Parts, store: Store, segments: list[str]) -> Found:
     if project is not None and project.status is Status.QUARANTINED:
         raise Refused(f"the project {link.project} in {name} is quarantined")
     return Found(name, filename, link, row)
-
-
-def file_url(parts: Parts, request: web.BaseRequest, index: IndexName, path: str) -> str:
-    """Return the absolute URL of a file of *index*."""
-    return f"{outside_url(parts, request)}/{index}/{path}"
 
 
 def _digest(first: str, second: str) -> bytes:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from changelog import log
 from changelog.errors import NotFound
-from changelog.names import IndexName, ProjectName
+from changelog.names import ProjectName
 from changelog.tables import Store
 from changelog.views import pages, serials
 from changelog.views.pages import Source
@@ -142,8 +142,3 @@ def _headers(page: Page, coding: str) -> dict[str, str]:
 
 def _missing(index: str, project: str) -> NotFound:
     return NotFound(f"no project {project} in {index}")
-
-
-def missing_slash(index: IndexName, *rest: str) -> str:
-    """Return the path with the slash that a page's URL ends in (PEP 503)."""
-    return "/".join((f"/{index}", *rest)) + "/"
