@@ -84,12 +84,12 @@ def run(port: int, requests: Iterable[bytes], connections: int, limit_s: float, 
         BenchError: no answer at all, or a connection that ended in the middle.
     """
     began = time.perf_counter()
-    todo = _Run(iter(requests), began + limit_s, expect)
+    work = _Run(iter(requests), began + limit_s, expect)
 
     async def all_connections() -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(connections):
-                group.create_task(_connection(port, todo))
+                group.create_task(_connection(port, work))
 
     try:
         asyncio.run(all_connections())
@@ -99,35 +99,35 @@ def run(port: int, requests: Iterable[bytes], connections: int, limit_s: float, 
             raise
         raise BenchError(f"port {port} closed a connection too early") from lost
     seconds = time.perf_counter() - began
-    if not todo.latencies_s:
+    if not work.latencies_s:
         raise BenchError(f"port {port} answered no request")
-    latencies = sorted(todo.latencies_s)
+    latencies = sorted(work.latencies_s)
     return Load(
         requests=len(latencies),
         seconds=seconds,
         p50_ms=_percentile(latencies, 50),
         p99_ms=_percentile(latencies, 99),
-        bytes_read=todo.bytes_read,
-        failed=todo.failed,
+        bytes_read=work.bytes_read,
+        failed=work.failed,
     )
 
 
-async def _connection(port: int, todo: _Run) -> None:
+async def _connection(port: int, work: _Run) -> None:
     """Take requests until none is left or the time is over; connect again where it was closed."""
     kept: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     try:
-        for one in todo.requests:
+        for one in work.requests:
             began = time.perf_counter()
             kept = kept or await asyncio.open_connection(HOST, port, limit=_MAX_HEAD)
             answer = await _exchange(*kept, one)
             ended = time.perf_counter()
-            todo.latencies_s.append(ended - began)
-            todo.bytes_read += len(answer.body)
-            todo.failed += answer.status != todo.expect
+            work.latencies_s.append(ended - began)
+            work.bytes_read += len(answer.body)
+            work.failed += answer.status != work.expect
             if answer.headers.get("connection") == "close":  # devpi-server, after a page
                 kept[1].close()
                 kept = None
-            if ended >= todo.ends_at:
+            if ended >= work.ends_at:
                 return
     finally:
         if kept:
