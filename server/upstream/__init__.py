@@ -1,0 +1,1 @@
+"""Reading the simple pages of other indexes, which may say anything."""
