@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -58,6 +59,20 @@ class Blobs:
         except FileNotFoundError:
             return False
         return size is None or found == size
+
+    def remove(self, digest: bytes, settled_s: float = 0.0) -> bool:
+        """Remove a blob that can be had again, unless it was written less than *settled_s* seconds ago.
+
+        Return whether it is gone. Only the process that writes the log may call this, between commits.
+        """
+        name = self._name(digest)
+        try:
+            if time.time() - os.stat(name).st_ctime < settled_s:
+                return False
+            os.unlink(name)
+        except FileNotFoundError:
+            pass
+        return True
 
     def read(self, digest: bytes) -> bytes:
         """Return the bytes of a blob that fits into memory, checked.

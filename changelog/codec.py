@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from changelog.errors import InvalidEntry
-from changelog.events import cluster, files, indexes, projects, users
+from changelog.events import cluster, files, indexes, projects, upstream, users
 from changelog.packing import Packing, packb, unpackb
 
 FORMAT = 1
@@ -59,6 +59,11 @@ EVENTS: tuple[type, ...] = (
     files.FileDeleted,
     files.FileYanked,
     files.FileUnyanked,
+    upstream.MirrorPageChanged,
+    upstream.MirrorFileFetched,
+    upstream.MirrorMetadataFetched,
+    upstream.MirrorHashChanged,
+    upstream.MirrorHashAccepted,
 )
 PACKINGS: dict[str, Packing[Any]] = {cls.__name__: Packing(cls) for cls in EVENTS}
 

@@ -116,6 +116,60 @@ class Env:
         self._env.close()
 
 
+class ScratchEnv:
+    """An environment of a few tables that may be lost at any time: nothing waits for the disk."""
+
+    def __init__(self, folder: Path, tables: Sequence[str], *, readonly: bool, map_size: int) -> None:
+        """Open *folder*; who may write makes it, and makes it anew where it can not be read.
+
+        Raises:
+            Damaged: the folder can not be opened.
+        """
+        if not readonly:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._open(folder, tables, readonly=readonly, map_size=map_size)
+        except lmdb.Error as error:
+            if readonly:
+                raise Damaged(f"{folder} can not be opened: {error}") from error
+            shutil.rmtree(folder)
+            folder.mkdir(mode=0o700)
+            self._open(folder, tables, readonly=False, map_size=map_size)
+
+    def _open(self, folder: Path, tables: Sequence[str], *, readonly: bool, map_size: int) -> None:
+        self._env = lmdb.open(
+            str(folder),
+            map_size=map_size,
+            max_dbs=len(tables),
+            max_readers=MAX_READERS,
+            readonly=readonly,
+            create=not readonly,
+            sync=False,
+            metasync=False,
+        )
+        self._tables = {name: self._env.open_db(name.encode(), create=not readonly) for name in tables}
+
+    @contextmanager
+    def read(self) -> Iterator[LmdbStore]:
+        """Yield the tables as they are now."""
+        with self._env.begin() as txn:
+            yield LmdbStore(txn, self._tables)
+
+    @contextmanager
+    def write(self) -> Iterator[LmdbStore]:
+        """Yield the tables to write; undone if the block raises."""
+        with self._env.begin(write=True) as txn:
+            yield LmdbStore(txn, self._tables)
+
+    def sync(self) -> None:
+        """Wait for the disk."""
+        self._env.sync(True)  # noqa: FBT003 - force
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+
 def _has_bytes(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 

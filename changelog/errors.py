@@ -17,6 +17,7 @@ LedgerpiError
 ├── TooLarge                  over a configured bound
 ├── StorageFull               no space left; nothing was written
 ├── OutcomeUnknown            the writer ended before it could answer
+├── Unavailable               an upstream that has to be asked gives no usable answer
 └── Damaged                   stored bytes are not what was stored
     ├── InvalidEntry          bytes that are no canonical entry
     ├── InvalidProof          a proof or signature that does not hold
@@ -95,6 +96,10 @@ class StorageFull(LedgerpiError):  # noqa: N818 - as above
 
 class OutcomeUnknown(LedgerpiError):  # noqa: N818 - as above
     """The writer ended before it could answer: the change may or may not have happened."""
+
+
+class Unavailable(LedgerpiError):  # noqa: N818 - as above
+    """An upstream has to be asked, and gives no usable answer."""
 
 
 class Damaged(LedgerpiError):  # noqa: N818 - as above

@@ -14,9 +14,16 @@ from changelog.events.projects import (
     ReleaseDeleted,
     ReleaseRegistered,
 )
+from changelog.events.upstream import (
+    MirrorFileFetched,
+    MirrorHashAccepted,
+    MirrorHashChanged,
+    MirrorMetadataFetched,
+    MirrorPageChanged,
+)
 from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, UserDeleted
 from changelog.tables import Store
-from changelog.views import cluster, digests, files, indexes, projects, serials, users
+from changelog.views import cluster, digests, fetched, files, indexes, projects, serials, upstream, users
 
 VIEWS_VERSION = 1  # another number makes the next start fold all views anew
 
@@ -42,6 +49,11 @@ FOLDS: dict[type, tuple[Fold, ...]] = {
     FileDeleted: (files.on_file_deleted,),
     FileYanked: (files.on_file_yanked,),
     FileUnyanked: (files.on_file_unyanked,),
+    MirrorPageChanged: (upstream.on_mirror_page_changed,),
+    MirrorFileFetched: (fetched.on_mirror_file_fetched,),
+    MirrorMetadataFetched: (fetched.on_mirror_metadata_fetched,),
+    MirrorHashChanged: (fetched.on_mirror_hash_changed,),
+    MirrorHashAccepted: (fetched.on_mirror_hash_accepted,),
 }
 
 VIEW_TABLES: tuple[str, ...] = (
@@ -56,6 +68,10 @@ VIEW_TABLES: tuple[str, ...] = (
     *files.FILES.names,
     files.LINKS.name,
     files.NAMED.name,
+    upstream.PAGES.name,
+    upstream.ENTRIES,
+    fetched.FETCHED.name,
+    fetched.ALARMS.name,
     digests.DIGESTS.name,
     serials.TABLE,
     serials.COUNTS,

@@ -1,12 +1,14 @@
 """attrs classes as msgpack arrays of their fields, with types checked when read.
 
-Fields may be ``str``, ``bytes``, ``int``, ``bool``, ``None``, tuples of these, enumerations of text
-and unions of them. The bytes are canonical: msgpack's shortest form of each value, so that equal
-values have equal bytes.
+Fields may be ``str``, ``bytes``, ``int``, ``bool``, ``None``, tuples and named tuples of these,
+enumerations of text and unions of them. Named tuples are read as plain ones. The bytes are
+canonical: msgpack's shortest form of each value, so that equal values have equal bytes.
 """
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from itertools import product
+from math import prod
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Generic, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -15,6 +17,8 @@ import attrs
 import msgpack
 
 from changelog.errors import InvalidEntry
+
+MAX_SHAPES = 64  # of tuples with alternatives that are compared as a whole
 
 T = TypeVar("T")
 Check = Callable[[Any], bool]
@@ -99,7 +103,7 @@ def _is_enum(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, StrEnum)
 
 
-def _check(kind: Any) -> Check:  # noqa: ANN401 - a table of kinds
+def _check(kind: Any) -> Check:  # noqa: ANN401, PLR0911 - a table of kinds
     if isinstance(kind, NewType):
         return _check(kind.__supertype__)
     if kind is int:
@@ -113,16 +117,38 @@ def _check(kind: Any) -> Check:  # noqa: ANN401 - a table of kinds
         return lambda item: any(check(item) for check in options)
     if get_origin(kind) is tuple:
         return _tuple_check(get_args(kind))
+    if isinstance(kind, type) and issubclass(kind, tuple):  # a NamedTuple
+        return _tuple_check(tuple(get_type_hints(kind).values()))
     raise TypeError(f"fields of this type can not be packed: {kind!r}")
 
 
 def _tuple_check(kinds: tuple[Any, ...]) -> Check:
     if len(kinds) == 2 and kinds[1] is ...:  # noqa: PLR2004 - tuple[X, ...]
         each = _check(kinds[0])
-        return lambda item: type(item) is tuple and all(map(each, item))
-    checks = tuple(map(_check, kinds))
+        return lambda item: isinstance(item, tuple) and all(map(each, item))
+    alternatives = [_types(kind) for kind in kinds]
+    if prod(map(len, alternatives)) > MAX_SHAPES:
+        checks = tuple(map(_check, kinds))
+        return lambda item: (
+            isinstance(item, tuple)
+            and len(item) == len(checks)
+            and all(check(part) for check, part in zip(checks, item, strict=True))
+        )
+    shapes = frozenset(product(*alternatives))  # one look-up for all items: large events have 100,000 of them
+    inner = [(place, _check(kind)) for place, kind in enumerate(kinds) if tuple in alternatives[place]]
     return lambda item: (
-        type(item) is tuple
-        and len(item) == len(checks)
-        and all(check(part) for check, part in zip(checks, item, strict=True))
+        isinstance(item, tuple)
+        and tuple(map(type, item)) in shapes
+        and all(check(item[place]) for place, check in inner)
     )
+
+
+def _types(kind: Any) -> tuple[type, ...]:  # noqa: ANN401 - a table of kinds
+    """Return the types that values of *kind* have when they are read."""
+    if isinstance(kind, NewType):
+        return _types(kind.__supertype__)
+    if get_origin(kind) in (Union, UnionType):
+        return tuple(dict.fromkeys(cls for option in get_args(kind) for cls in _types(option)))
+    if get_origin(kind) is tuple or (isinstance(kind, type) and issubclass(kind, tuple)):
+        return (tuple,)
+    return (str,) if _is_enum(kind) else (kind,)

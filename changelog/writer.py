@@ -18,11 +18,14 @@ from changelog.env import Env
 from changelog.errors import BlobDamaged, Conflict, LedgerpiError, StorageFull, TooLarge
 from changelog.events.files import FileUploaded
 from changelog.events.projects import ReleaseRegistered
+from changelog.events.upstream import MirrorFileFetched, MirrorMetadataFetched
 from changelog.fold import fold
 from changelog.records import Record
 from changelog.tables import LmdbStore, Store
 from changelog.views import cluster
 
+WITH_BLOB = (FileUploaded, MirrorFileFetched)  # their sha256 and size are those of a blob
+WITH_METADATA = (*WITH_BLOB, ReleaseRegistered, MirrorMetadataFetched)  # their metadata is a digest, or b""
 MAX_EVENTS = 2_000  # of one command; a larger change is several commands
 
 
@@ -154,9 +157,9 @@ class Writer:
 
     def _check_bytes(self, store: Store, proposal: Proposal, event: Event) -> None:
         """Every digest an entry names leads to durable bytes."""
-        if isinstance(event, FileUploaded) and not self._blobs.has(event.sha256, event.size):
+        if isinstance(event, WITH_BLOB) and not self._blobs.has(event.sha256, event.size):
             raise BlobDamaged(f"the bytes of {event.filename} are not there: {event.sha256.hex()}")
-        digest = event.metadata if isinstance(event, FileUploaded | ReleaseRegistered) else b""
+        digest = event.metadata if isinstance(event, WITH_METADATA) else b""
         if digest and not (
             any(digest == name for name, _ in proposal.contents)
             or store.get("contents", digest) is not None

@@ -9,6 +9,8 @@ from changelog.errors import LedgerpiError
 from ops.printable import printable
 
 COMMANDS = {  # command: module, where it has the command's name
+    "alarms": "ops.alarms",
+    "explain": "ops.explain",
     "init": "ops.init",
     "log": "ops.log",
     "passwd": "ops.passwd",

@@ -30,9 +30,27 @@ Example:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file whose first line is root's password.",
 )
-@click.option("--stage", "stages", multiple=True, metavar="root/NAME", callback=_stages, help="Make this index.")
-def init(serverdir: Path, root_password: str | None, root_password_file: Path | None, stages: list[IndexName]) -> None:
-    """Make the data folder of a new primary: keys, an empty log, and the user root."""
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="root/NAME",
+    callback=_stages,
+    help="Make this index; it inherits root/pypi if that is made.",
+)
+@click.option("--no-root-pypi", is_flag=True, help="Do not make root/pypi, a mirror of the public index.")
+@click.option("--mirror-url", metavar="URL", help="Of what root/pypi is a mirror. Default: the public index.")
+def init(  # noqa: PLR0913, PLR0917 - click hands over each argument by name
+    serverdir: Path,
+    root_password: str | None,
+    root_password_file: Path | None,
+    stages: list[IndexName],
+    no_root_pypi: bool,  # noqa: FBT001
+    mirror_url: str | None,
+) -> None:
+    """Make the data folder of a new primary: keys, an empty log, the user root and the mirror root/pypi."""
+    if no_root_pypi and mirror_url:
+        raise click.UsageError("give --no-root-pypi or --mirror-url, not both")
     foreign = [stage for stage in stages if not stage.startswith("root/")]
     if foreign:
         raise click.UsageError(f"only root is there to own an index: {foreign[0]}")
@@ -41,7 +59,14 @@ def init(serverdir: Path, root_password: str | None, root_password_file: Path | 
             raise click.UsageError("give --root-password or --root-password-file, not both")
         root_password = root_password_file.read_text().split("\n")[0]
     password = generated_password() if root_password is None else root_password
-    create_node(Layout(serverdir), password, stages)
+    create_node(Layout(serverdir), password, stages, mirror="" if no_root_pypi else mirror_url or _public_index())
     click.echo(f"a new node lies in {serverdir}")
     if root_password is None:
         click.echo(f"root's password, shown this once: {password}")
+
+
+def _public_index() -> str:
+    """Return the URL of the public index; its address stands in one well-kept place."""
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT  # noqa: PLC0415 - takes as long to import as the rest
+
+    return str(PYPI_SIMPLE_ENDPOINT)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ops.serve_upstream import upstream_options
 from server.config import Config
 from server.layout import Layout
 from server.logs import configure_logs
@@ -88,6 +89,7 @@ Example:
     show_default=True,
     help="Small files in each worker's memory.",
 )
+@upstream_options
 def serve(serverdir: Path, **options: Any) -> None:  # noqa: ANN401 - the fields of Config
     """Run a node in the foreground until SIGTERM or Ctrl-C, which take its processes along."""
     if not Layout(serverdir).data_file.is_file():

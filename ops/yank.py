@@ -1,14 +1,14 @@
 """``ledgerpi yank`` and ``ledgerpi unyank``: mark files of a release, or remove the marks (PEP 592)."""
 
 from collections.abc import Callable
-from typing import Any
 
 import click
 
-from changelog.errors import InvalidName, NotFound
+from changelog.errors import NotFound
 from changelog.names import FileName, IndexName, ProjectName, Version, index_name, project_name, version
 from changelog.reader import Reader
 from changelog.views import files, indexes, projects
+from ops.arguments import parsed
 from ops.node import serverdir_option
 from ops.order import carry_out
 from server.commands import YankFiles
@@ -17,23 +17,13 @@ from server.layout import Layout
 AT_ONCE = 500  # files that one command marks
 
 
-def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str], Any]:
-    def callback(_context: click.Context, _parameter: click.Parameter, text: str) -> Any:  # noqa: ANN401 - a name
-        try:
-            return parse(text)
-        except InvalidName as error:
-            raise click.BadParameter(str(error)) from error
-
-    return callback
-
-
 def _of_release(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command the arguments that name a release and perhaps some of its files."""
     for decorate in (
         click.argument("filenames", nargs=-1),
-        click.argument("number", metavar="VERSION", callback=_parsed(version)),
-        click.argument("project", callback=_parsed(project_name)),
-        click.argument("index", metavar="USER/INDEX", callback=_parsed(index_name)),
+        click.argument("number", metavar="VERSION", callback=parsed(version)),
+        click.argument("project", callback=parsed(project_name)),
+        click.argument("index", metavar="USER/INDEX", callback=parsed(index_name)),
         serverdir_option,
     ):
         function = decorate(function)

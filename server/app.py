@@ -97,7 +97,7 @@ def _is_canonical(raw_path: str) -> bool:
     """Return whether the answer depends on no User-Agent, as it does at the short URLs."""
     if "/+simple/" in raw_path:
         return raw_path.endswith("/")
-    return "/+f/" in raw_path or "/%2Bf/" in raw_path
+    return any(mark in raw_path for mark in ("/+f/", "/%2Bf/", "/+e/", "/%2Be/"))
 
 
 def _is_installer(request: web.BaseRequest) -> bool:

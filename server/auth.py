@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from changelog.errors import InvalidName, Unauthenticated
+from changelog.errors import InvalidName, TooManyAttempts, Unauthenticated
 from changelog.names import user_name
 from changelog.reader import Reader
 from changelog.tables import Store
@@ -55,6 +55,13 @@ class Auth:
             caller, until = await self._by_password(user, secret, address), time.time() + self._memory_s
         self._remember(key, caller, until)
         return caller
+
+    async def caller_or_nobody(self, headers: Mapping[str, str], address: str) -> Caller:
+        """As :meth:`caller`, for pages that everybody may read: who can not be known is nobody."""
+        try:
+            return await self.caller(headers, address)
+        except (Unauthenticated, TooManyAttempts):
+            return NOBODY
 
     async def login(self, user: str, password: str, address: str) -> str:
         """Return a login token for the owner of *password*.

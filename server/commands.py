@@ -5,16 +5,18 @@ from typing import Any
 from attrs import frozen
 
 from changelog.events.indexes import Option
+from changelog.events.upstream import MirroredFile
 from changelog.names import FileName, IndexName, ProjectName, UserName, Version
 from changelog.packing import Packing
 from changelog.records import Record
 
 OPERATOR = ":operator"  # a command of the command line, on this machine
+UPSTREAM = ":upstream"  # the process that asks upstreams
 
 
 @frozen
 class Caller:
-    """Who asks. No user can be called ``:operator``."""
+    """Who asks. No user can be called ``:operator`` or ``:upstream``."""
 
     user: str  # "" = anonymous
     password_serial: int  # of the password that was checked, 0 = none was
@@ -161,6 +163,63 @@ class YankFiles:
     reason: str | None
 
 
+@frozen
+class ChangeMirrorPage:
+    """Write down the difference of upstream's page from what was known at serial *seen* (0 = nothing)."""
+
+    index: int
+    project: ProjectName
+    seen: int
+    status: str
+    reason: str
+    base: str
+    parts: tuple[tuple[tuple[MirroredFile, ...], tuple[FileName, ...]], ...]  # files and removed ones of each entry
+
+
+@frozen
+class RecordFile:
+    """Write down that a mirror's file was fetched; its blob is durable."""
+
+    index: int
+    project: ProjectName
+    filename: FileName
+    size: int
+    sha256: bytes
+    metadata: bytes
+    completes: bool
+
+
+@frozen
+class RecordMetadata:
+    """Write down that core metadata were fetched from upstream."""
+
+    index: int
+    project: ProjectName
+    filename: FileName
+    metadata: bytes
+
+
+@frozen
+class ReportHash:
+    """Raise an alarm: upstream claims other bytes."""
+
+    index: int
+    project: ProjectName
+    filename: FileName
+    known: bytes
+    claimed: bytes
+
+
+@frozen
+class AcceptHash:
+    """Accept the bytes that an alarm is about."""
+
+    index: IndexName
+    project: ProjectName
+    filename: FileName
+    sha256: bytes
+
+
 COMMANDS: tuple[type, ...] = (
     CreateUser,
     ChangeProfile,
@@ -176,6 +235,11 @@ COMMANDS: tuple[type, ...] = (
     UploadFile,
     DeleteFile,
     YankFiles,
+    ChangeMirrorPage,
+    RecordFile,
+    RecordMetadata,
+    ReportHash,
+    AcceptHash,
 )
 PACKINGS: dict[str, Packing[Any]] = {cls.__name__: Packing(cls) for cls in COMMANDS}
 Command = Any  # one of COMMANDS

@@ -1,11 +1,12 @@
 """Configuration: one frozen class; the command line fills it and no other module reads the environment."""
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
 from attrs import asdict, field, frozen
-from attrs.validators import ge, in_
+from attrs.validators import ge, gt, in_
 
 from changelog.env import DEFAULT_MAP_SIZE
 from server.layout import Layout
@@ -28,6 +29,20 @@ class Config:
     login_expiry_s: int = field(default=36_000, validator=ge(1))  # seconds that a login is good for
     password_memory_s: int = field(default=300, validator=ge(0))  # seconds that a checked password is remembered
     map_size: int = field(default=DEFAULT_MAP_SIZE, validator=ge(1 << 20))  # bytes of address space of the changelog
+    offline_mode: bool = False  # no upstream is asked; mirrors show only what is cached
+    request_timeout_s: float = field(default=5.0, validator=ge(0))  # seconds that a client waits for news of a page
+    upstream_connect_timeout_s: float = field(default=5.0, validator=gt(0))  # seconds, of one connection with its TLS
+    upstream_first_byte_timeout_s: float = field(default=15.0, validator=gt(0))  # seconds, from request to answer
+    upstream_timeout_s: float = field(
+        default=60.0, validator=gt(0)
+    )  # seconds, of a whole page; files have no such bound
+    max_page_size: int = field(default=64 << 20, validator=ge(1))  # bytes of an upstream's page, unpacked
+    allow_private_upstreams: tuple[str, ...] = field(
+        default=(), converter=tuple
+    )  # networks; others that are private are refused
+    upstream_proxy: str = ""  # URL of a proxy for all upstreams, "" = none
+    upstream_ca_file: str = ""  # certificates that are trusted besides the system's, "" = none
+    mirror_cache_size: int = field(default=0, validator=ge(0))  # bytes of fetched files that are kept; 0 = all
     page_cache: int = field(default=24 << 20, validator=ge(0))  # bytes of rendered pages in each worker's memory
     file_cache: int = field(default=16 << 20, validator=ge(0))  # bytes of small files in each worker's memory
 
@@ -40,6 +55,11 @@ class Config:
     def worker_count(self) -> int:
         """How many workers to start."""
         return self.workers or len(os.sched_getaffinity(0))
+
+    @property
+    def private_upstreams(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Networks beyond the public ones in which upstreams may be."""
+        return tuple(map(ip_network, self.allow_private_upstreams))
 
     def plain(self) -> dict[str, Any]:
         """Return this as JSON can say it, to hand it to a child process."""

@@ -16,17 +16,19 @@ from changelog.events.indexes import IndexCreated
 from changelog.events.users import PasswordSet, UserCreated
 from changelog.fold import VIEW_TABLES
 from changelog.names import IndexName, UserName
-from changelog.records import NONE, new_record
+from changelog.records import NONE, Record, new_record
 from changelog.tree import EMPTY_ROOT
 from changelog.views.cluster import epoch_of
-from changelog.views.indexes import STAGE
+from changelog.views.indexes import MIRROR, STAGE
 from changelog.writer import Writer
 from server import keys
 from server.layout import Layout
+from server.options import URL, merged_texts, parse_texts, private_keys
 from server.passwords import hashed
 from server.permissions import ROOT
 
 FIRST_MEMBER = 1
+PYPI = IndexName("root/pypi")
 PASSWORD_BYTES = 12  # of a generated one
 
 
@@ -35,8 +37,17 @@ def generated_password() -> str:
     return secrets.token_urlsafe(PASSWORD_BYTES)
 
 
-def create_node(layout: Layout, root_password: str, stages: Sequence[IndexName] = (), map_size: int = 1 << 40) -> None:
+def create_node(
+    layout: Layout,
+    root_password: str,
+    stages: Sequence[IndexName] = (),
+    *,
+    mirror: str = "",
+    map_size: int = 1 << 40,
+) -> None:
     """Make the data folder of a primary with the user root and *stages* of it, durably.
+
+    The index ``root/pypi`` mirrors the upstream at the URL *mirror*; stages inherit it.
 
     Raises:
         Conflict: there is a node, or something else, already.
@@ -53,7 +64,7 @@ def create_node(layout: Layout, root_password: str, stages: Sequence[IndexName] 
     making = layout.serverdir / "changelog.new"  # renamed when whole: a node is there or is not
     making.mkdir(mode=0o700)
     env = Env(making, VIEW_TABLES, readonly=False, map_size=map_size)
-    _begin_log(Writer(env, blobs, log_key, _now), env, (log_key, node_key), root_password, stages)
+    _begin_log(Writer(env, blobs, log_key, _now), env, (log_key, node_key), root_password, _indexes(stages, mirror))
     env.close()
     sync_folder(making)  # the names of LMDB's files, which LMDB does not sync
     making.rename(layout.changelog)
@@ -66,7 +77,7 @@ def _begin_log(
     env: Env,
     pair: tuple[Ed25519PrivateKey, Ed25519PrivateKey],
     root_password: str,
-    stages: Sequence[IndexName],
+    made: Sequence[tuple[IndexCreated, Record | None]],
 ) -> None:
     name = uuid.uuid4().hex
     origin = f"ledgerpi/{name}"
@@ -80,13 +91,24 @@ def _begin_log(
             PrimaryChanged(FIRST_MEMBER, 0, 0, EMPTY_ROOT),
             UserCreated(UserName(ROOT), NONE),
             PasswordSet(UserName(ROOT), secret.commitment),
-            *(IndexCreated(stage, STAGE, (), NONE) for stage in stages),
+            *(index for index, _ in made),
         ],
-        [secret],
+        [secret, *(record for _, record in made if record is not None)],
         epoch_of(1, FIRST_MEMBER),
     )
     with env.write() as store:
         rebuild.mark_current(store)
+
+
+def _indexes(stages: Sequence[IndexName], mirror: str) -> list[tuple[IndexCreated, Record | None]]:
+    """Return the first indexes with their private records."""
+    if not mirror:
+        return [(IndexCreated(stage, STAGE, (), NONE), None) for stage in stages]
+    texts = parse_texts({URL: mirror, "title": "PyPI"}, private_keys(MIRROR))
+    record = new_record(merged_texts({}, texts))
+    inherits = (("bases", (PYPI,)),)
+    first = IndexCreated(PYPI, MIRROR, (("volatile", False),), record.commitment)
+    return [(first, record), *((IndexCreated(stage, STAGE, inherits, NONE), None) for stage in stages)]
 
 
 def _now() -> int:

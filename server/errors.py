@@ -21,6 +21,7 @@ STATUS: dict[type[Exception], int] = {
     RangeNotSatisfiable: 416,
     errors.TooManyAttempts: 429,
     errors.Damaged: 500,
+    errors.Unavailable: 502,
     errors.OutcomeUnknown: 503,
     errors.StorageFull: 507,
 }

@@ -7,12 +7,14 @@ to be invalidated, and a hit costs no LMDB transaction, no routing and no header
 
 import time
 from email.utils import formatdate
+from math import inf
 
 from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from attrs import define
 
 from changelog.reader import Reader
+from server.requests import UNTIL
 from server.sendfile import FileAnswer, OpenFile, send
 
 MAX_BYTES = 8 << 20  # of all answers; then all are forgotten
@@ -29,6 +31,7 @@ class _Kept:
 
     head: bytes
     body: bytes | OpenFile
+    until: float  # seconds since 1970
     second: int = 0
     wire: bytes = b""
 
@@ -62,7 +65,8 @@ class HotAnswers:
             return None
         if isinstance(kept.body, OpenFile) and kept.body.changed:
             return None  # a blob never changes: what is there now has to be checked
-        return kept.at(int(time.time()))
+        now = time.time()
+        return kept.at(int(now)) if now < kept.until else None
 
     def keep(self, request: web.BaseRequest, answer: web.StreamResponse, transaction: int) -> None:
         """Keep *answer*: a function of nothing but the path, the negotiating headers and the state at *transaction*.
@@ -78,7 +82,7 @@ class HotAnswers:
         self._files += isinstance(body, OpenFile)
         key = _key(request)  # of the client's making, so that its size counts
         self._room -= OVERHEAD + sum(len(part or "") for part in key) + (len(body) if isinstance(body, bytes) else 0)
-        self._kept[key] = _Kept(_head(answer, body), body)
+        self._kept[key] = _Kept(_head(answer, body), body, request.get(UNTIL, inf))
 
 
 class Ready(web.StreamResponse):

@@ -37,6 +37,16 @@ class Layout:
         return self.serverdir / "run" / "pages"
 
     @property
+    def local(self) -> Path:
+        """What this node remembers of upstreams; can be thrown away."""
+        return self.serverdir / "local"
+
+    @property
+    def lists(self) -> Path:
+        """The lists of all projects of upstreams; can be thrown away."""
+        return self.serverdir / "local" / "lists"
+
+    @property
     def keys(self) -> Path:
         """Private keys; private."""
         return self.serverdir / "keys"
@@ -55,6 +65,11 @@ class Layout:
     def socket(self) -> Path:
         """Where the writer listens."""
         return self.serverdir / "run" / "writer.sock"
+
+    @property
+    def upstream_socket(self) -> Path:
+        """Where the process that asks upstreams listens."""
+        return self.serverdir / "run" / "upstream.sock"
 
     @property
     def data_file(self) -> Path:

@@ -4,19 +4,24 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from changelog.errors import InvalidOption
 from changelog.events.indexes import Option, OptionValue
 from changelog.names import IndexName, index_name, project_name, user_name
-from changelog.views.indexes import STAGE, Index
+from changelog.views.indexes import MIRROR, STAGE, Index
 from server.permissions import ANONYMOUS, AUTHENTICATED, owner_of
+from server.upstream.origins import masked
 
 TEXTS = ("title", "description", "custom_data")  # free text: private records
+URL = "mirror_url"  # of a mirror: a private record with the texts, for it may hold credentials
 IGNORED = ("projects", "type")  # what the client echoes
 PROFILE = ("email", *TEXTS)
 PROFILE_IGNORED = ("indexes", "username", "created", "modified", "password")
 CHECKS = ("strict", "lenient")
 MAX_TEXT = 1 << 20  # bytes of all texts of a user or an index
+MAX_URL = 2_000  # characters
+MAX_EXPIRY_S = 10 * 365 * 24 * 3600
 MAX_OPERATIONS = 1_000  # of one request; each copies a list
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _OPERATION = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*)(?P<op>\+=|-=|=)(?P<value>.*)", re.DOTALL)
@@ -24,8 +29,15 @@ _OPERATION = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*)(?P<op>\+=|-=|=)(?P<val
 Values = dict[str, OptionValue]
 
 
-def stage_defaults(name: IndexName) -> Values:
-    """Return what the options of a stage are when nothing is said."""
+def private_keys(kind: str) -> tuple[str, ...]:
+    """Return the keys of an index of type *kind* that are kept in its private record."""
+    return (*TEXTS, URL) if kind == MIRROR else TEXTS
+
+
+def defaults(kind: str, name: IndexName) -> Values:
+    """Return what the options that are always shown are when nothing is said."""
+    if kind == MIRROR:
+        return {"volatile": True}
     return {
         "acl_toxresult_upload": (ANONYMOUS,),
         "acl_upload": (owner_of(name),),
@@ -36,28 +48,33 @@ def stage_defaults(name: IndexName) -> Values:
     }
 
 
-def parse_stage(name: IndexName, body: Mapping[str, Any]) -> Values:
-    """Return the options of a stage among the keys of *body*; texts and echoed keys are left out.
+def parse(kind: str, name: IndexName, body: Mapping[str, Any]) -> Values:
+    """Return the options among the keys of *body*; private and echoed keys are left out.
 
     Raises:
-        InvalidOption: an unknown key or an impossible value.
+        InvalidOption: an unknown type or key, or an impossible value.
     """
+    parsers = _PARSERS.get(kind)
+    if parsers is None:
+        raise InvalidOption(f"unknown type of index: {kind!r}")
     values: Values = {}
     for key, value in body.items():
-        if key in TEXTS or key in IGNORED:
+        if key in private_keys(kind) or key in IGNORED:
             continue
-        parse = _STAGE.get(key)
-        if parse is None:
-            raise InvalidOption(f"unknown option of a stage: {key!r}")
-        values[key] = parse(key, value)
-    return {key: value for key, value in values.items() if value != stage_defaults(name).get(key)}
+        parse_value = parsers.get(key)
+        if parse_value is None:
+            raise InvalidOption(f"unknown option of a {kind}: {key!r}")
+        values[key] = parse_value(key, value)
+    return {key: value for key, value in values.items() if value != defaults(kind, name).get(key)}
 
 
-def shown(name: IndexName, index: Index, texts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options as ``indexconfig`` shows them."""
-    options = (stage_defaults(name) if index.type == STAGE else {}) | dict(index.options)
+def shown(name: IndexName, index: Index, texts: Mapping[str, Any], *, to_owner: bool) -> dict[str, Any]:
+    """Return the options as ``indexconfig`` shows them; where a mirror's files come from only *to_owner*, masked."""
+    options = defaults(index.type, name) | dict(index.options)
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
-    return dict(sorted({**plain, **texts, "type": index.type}.items()))
+    public = {key: value for key, value in texts.items() if key != URL}
+    url = {URL: masked(texts[URL])} if to_owner and URL in texts else {}
+    return dict(sorted({**plain, **public, **url, "type": index.type}.items()))
 
 
 def packed(values: Values) -> tuple[Option, ...]:
@@ -69,9 +86,11 @@ def parse_texts(body: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any
     """Return the texts among *keys* that *body* has, empty ones too.
 
     Raises:
-        InvalidOption: one is too long, or a title, description or e-mail is no text.
+        InvalidOption: one is too long, a title, description or e-mail is no text, or ``mirror_url`` no URL.
     """
     texts = {key: body[key] for key in keys if key in body}
+    if texts.get(URL):
+        texts[URL] = _url(URL, texts[URL])
     for key, value in texts.items():
         if key != "custom_data" and not isinstance(value, str | None):
             raise InvalidOption(f"{key} must be text, not {value!r}")
@@ -112,7 +131,7 @@ def apply_operations(name: IndexName, current: Mapping[str, Any], operations: li
 def _drop(name: IndexName, result: dict[str, Any], key: str, op: str) -> None:
     if op == "+=" or key not in result:
         raise InvalidOption(f"nothing to change in {key!r}")
-    if key in stage_defaults(name):
+    if key in defaults(str(result.get("type", STAGE)), name):
         raise InvalidOption(f"{key} has a default and can not be dropped")
     del result[key]
 
@@ -174,6 +193,44 @@ def _one_of(*choices: str) -> Callable[[str, object], str]:
     return parse
 
 
+def _seconds(key: str, value: object) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(MAX_EXPIRY_S)):
+        value = int(value)
+    if type(value) is not int or not 0 <= value <= MAX_EXPIRY_S:
+        raise InvalidOption(f"{key} must be a number of seconds, not {value!r}")
+    return value
+
+
+def _url(key: str, value: object) -> str:
+    """Return *value* as an http(s) URL that ends in a slash; what it is stands in no message."""
+    text = value.strip() if isinstance(value, str) else ""
+    is_plain = text.isascii() and text.isprintable() and not any(character in text for character in ' "<>\\^`{|}#')
+    try:
+        parts = urlsplit(text)
+        has_host = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        has_host = False
+    if not is_plain or not has_host or parts.query or len(text) > MAX_URL:
+        raise InvalidOption(f"{key} must be a URL that begins with http:// or https:// and has no query")
+    return text if text.endswith("/") else f"{text}/"
+
+
+def _url_format(key: str, value: object) -> str:
+    text = _url(key, str(value).replace("{name}", "name")) if value else ""
+    if text and "{name}" not in str(value):
+        raise InvalidOption(f"{key} must be a URL with {{name}} in it, not {value!r}")
+    return str(value).strip() if text else ""
+
+
+_MIRROR: dict[str, Callable[[str, object], OptionValue]] = {
+    "mirror_cache_expiry": _seconds,
+    "mirror_ignore_serial_header": _boolean,
+    "mirror_no_project_list": _boolean,
+    "mirror_provides_core_metadata": _boolean,
+    "mirror_use_external_urls": _boolean,
+    "mirror_web_url_fmt": _url_format,
+    "volatile": _boolean,
+}
 _STAGE: dict[str, Callable[[str, object], OptionValue]] = {
     "acl_toxresult_upload": _acl,
     "acl_upload": _acl,
@@ -183,3 +240,4 @@ _STAGE: dict[str, Callable[[str, object], OptionValue]] = {
     "upload_checks": _one_of(*CHECKS),
     "volatile": _boolean,
 }
+_PARSERS = {STAGE: _STAGE, MIRROR: _MIRROR}

@@ -7,6 +7,7 @@ from changelog.reader import Reader
 from server.auth import Auth
 from server.config import Config
 from server.file_cache import FileCache
+from server.mirrors import Mirrors
 from server.page_cache import PageCache
 from server.sources import Sources
 from server.spool import Spool
@@ -26,5 +27,6 @@ class Parts:
     pages: PageCache
     files: FileCache
     spool: Spool
+    mirrors: Mirrors
     member: str  # id of this node, for X-Devpi-Uuid
     origin: str

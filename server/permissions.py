@@ -5,7 +5,7 @@ from changelog.names import IndexName, UserName
 from changelog.tables import Store
 from changelog.views import indexes, users
 from changelog.views.indexes import Index
-from server.commands import OPERATOR, Caller
+from server.commands import OPERATOR, UPSTREAM, Caller
 
 ROOT = "root"
 ANONYMOUS = ":ANONYMOUS:"
@@ -18,7 +18,7 @@ def check_credential(store: Store, caller: Caller) -> None:
     Raises:
         Unauthenticated: it was changed meanwhile, or the user is gone.
     """
-    if caller.user in ("", OPERATOR):
+    if caller.user in ("", OPERATOR, UPSTREAM):
         return
     row = users.find(store, UserName(caller.user))
     if row is None or row.password_serial != caller.password_serial:
@@ -77,3 +77,9 @@ def existing(store: Store, name: IndexName) -> Index:
     if row is None:
         raise NotFound(f"no such index: {name}")
     return row
+
+
+def check_volatile(name: IndexName, index: Index, *, force: bool) -> None:
+    """Raise Refused if nothing may be deleted."""
+    if not index.volatile and not force:
+        raise Refused(f"the index {name} is not volatile")

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from server.handlers import files, indexes, projects, simple, status, uploads, users
+from server.handlers import alarms, explain, files, indexes, mirror_files, projects, simple, status, uploads, users
 from server.parts import Parts
 
 Handler = Callable[[Parts, web.BaseRequest, list[str]], Awaitable[web.StreamResponse]]
+
+REFRESH = "*/*/+simple/*/refresh"  # the one path with a word of its own that is no name
 
 ROUTES: dict[str, dict[str, Handler]] = {
     "": {"GET": users.everyone},
@@ -30,7 +32,11 @@ ROUTES: dict[str, dict[str, Handler]] = {
     },
     "*/*/+simple": {"GET": simple.project_list},
     "*/*/+simple/*": {"GET": simple.project_page},
+    REFRESH: {"POST": simple.refresh},
+    "*/*/+explain/*": {"GET": explain.get},
+    "*/*/+alarms": {"GET": alarms.get, "POST": alarms.accept},
     "*/*/+f/*/*/*": {"GET": files.get, "DELETE": files.delete, "PATCH": files.yank},
+    "*/*/+e/*/*": {"GET": mirror_files.get_by_location, "DELETE": mirror_files.delete_by_location},
     "*/*/*": {
         "GET": projects.get_project,
         "DELETE": projects.delete_project,
@@ -46,4 +52,5 @@ ROUTES: dict[str, dict[str, Handler]] = {
 
 def shape(segments: list[str]) -> str:
     """Return the shape of a path."""
-    return "/".join([part if part[0] == "+" else "*" for part in segments])
+    plain = "/".join([part if part[0] == "+" else "*" for part in segments])
+    return REFRESH if plain == "*/*/+simple/*/*" and segments[4] == "refresh" else plain

@@ -90,7 +90,7 @@ class SpooledFile:
     def __init__(self, path: Path, descriptor: int, executor: ThreadPoolExecutor) -> None:
         self.path = path
         self.size = 0  # bytes added
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._executor = executor
         self._batch: list[bytes] = []
         self._batch_bytes = 0
@@ -162,13 +162,13 @@ class SpooledFile:
         rest = memoryview(content)
         with full_disk_named():
             while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+                rest = rest[os.write(self.descriptor, rest) :]
         for digest in (self._sha256, self._blake2b, self._md5):
             digest.update(content)
 
     def _close(self) -> None:
-        if self._descriptor >= 0:
-            descriptor, self._descriptor = self._descriptor, -1
+        if self.descriptor >= 0:
+            descriptor, self.descriptor = self.descriptor, -1
             os.close(descriptor)
 
 

@@ -19,6 +19,7 @@ from changelog.fold import VIEW_TABLES
 from server import locks
 from server.config import Config
 from server.counts import shared_counts
+from server.upstream import state
 
 BACKLOG = 1024  # connections that wait to be accepted
 READER_CHECK_S = 10.0
@@ -61,6 +62,8 @@ class Supervisor:
         self._socket = _listen(config.host, config.port)
         self._alive, self._parent = os.pipe()  # children see the end of it when this process dies
         self._children = [Child("writer", "server.writer_process")]
+        if not config.offline_mode:
+            self._children.append(Child("upstream", "server.upstream_process"))
         workers = config.worker_count
         self._counts = shared_counts(workers)
         self._children += [Child(f"worker-{number}", "server.worker", number) for number in range(workers)]
@@ -79,6 +82,7 @@ class Supervisor:
         """Run until SIGTERM or SIGINT, or until it is clear that the node can not start (``failed``)."""
         for page in self._config.layout.pages.glob("*"):
             page.unlink()
+        state.prepare(self._config.layout.local)
         env = Env(self._config.layout.changelog, VIEW_TABLES, readonly=True, map_size=self._config.map_size)
         wake = self._wake_on_signals()
         for child in self._children:
@@ -172,13 +176,16 @@ class Supervisor:
         """End the workers, which finish what they have begun, then the writer, which they need for that."""
         self._socket.close()
         deadline = time.monotonic() + GRACE_S
-        writer, *workers = self._children
+        writer, *others = self._children
+        workers = [child for child in others if child.module == "server.worker"]
         for child in workers:
             if child.process is not None:
                 child.process.terminate()
         for child in workers:
             _wait(child.process, deadline)
         os.close(self._parent)
+        for child in others:
+            _wait(child.process, deadline)
         _wait(writer.process, deadline)
 
 

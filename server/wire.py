@@ -16,6 +16,7 @@ LENGTH_BYTES = 4
 MAX_FRAME = 64 << 20  # bytes; large values are files
 MAX_SOCKET_PATH = 100  # bytes that every system takes
 BACKLOG = 128
+PART = "part"  # kind of the frames of an answer that goes on
 
 Frame = tuple[Any, ...]
 

@@ -18,6 +18,7 @@ from server.counts import Counts
 from server.file_cache import FileCache
 from server.http_logs import leave_out_slips
 from server.logs import configure_logs
+from server.mirrors import Mirrors
 from server.page_cache import PageCache
 from server.parts import Parts
 from server.sources import Sources
@@ -51,6 +52,7 @@ def make_parts(config: Config, name: str) -> Parts:
         pages=PageCache(layout.pages, config.page_cache),
         files=FileCache(blobs, config.file_cache),
         spool=spool,
+        mirrors=Mirrors(config),
         member="" if member is None else member.name,
         origin="" if origin is None else origin.origin,
     )
@@ -80,6 +82,7 @@ async def serve(config: Config, parent: int, listening: socket.socket, counts: C
 def close(parts: Parts) -> None:
     """End threads and connections."""
     parts.submit.close()
+    parts.mirrors.close()
     parts.pages.close()
     parts.files.close()
     parts.spool.close()

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from typing import IO
 
 import structlog
@@ -13,19 +14,20 @@ import structlog
 from changelog import log, rebuild, records
 from changelog.blobs import Blobs
 from changelog.env import Env
-from changelog.errors import Conflict, InvalidEntry, LedgerpiError, NotFound, StorageFull, Unauthenticated
+from changelog.errors import Conflict, LedgerpiError, NotFound, StorageFull, Unauthenticated
 from changelog.fold import VIEW_TABLES
 from changelog.names import UserName
-from changelog.views import cluster, users
+from changelog.views import cluster, digests, users
 from changelog.writer import Committed, Outcome, Proposal, Writer
 from server import keys, locks, logins
 from server.commands import Request
 from server.config import Config
+from server.connection import Connection
 from server.decide import decide
 from server.layout import Layout
 from server.logs import configure_logs
 from server.passwords import PasswordChecks
-from server.wire import Frame, Frames, death_of_parent, error_frame, framed, listen
+from server.wire import Frame, death_of_parent, error_frame, framed, listen
 
 MAX_GROUP = 250  # commands that share a commit
 REBUILD_PAUSE_S = 0.002  # between slices, so that commands get their turn
@@ -43,7 +45,8 @@ class WriterService:
         self._env = Env(layout.changelog, VIEW_TABLES, readonly=False, map_size=config.map_size)
         self._node_key = keys.load(layout.keys, keys.NODE_KEY)
         log_key = keys.load(layout.keys, keys.LOG_KEY)
-        self._writer = Writer(self._env, Blobs(layout.blobs), log_key, now)
+        self._blobs = Blobs(layout.blobs)
+        self._writer = Writer(self._env, self._blobs, log_key, now)
         self._checks = PasswordChecks(config.login_attempts, config.password_memory_s)
         self._waiting: list[tuple[Connection, int, Proposal]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,7 +59,7 @@ class WriterService:
         for folded, size in rebuild.run(self._env) if needed else ():
             logger.info("views rebuilding", folded=folded, size=size)
 
-    def take(self, connection: "Connection", message: Frame) -> None:
+    def take(self, connection: Connection, message: Frame) -> None:
         """Begin to answer *message*."""
         number, kind, *items = message
         if kind == "commit":
@@ -66,7 +69,7 @@ class WriterService:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _queue(self, connection: "Connection", number: int, request: Request) -> None:
+    def _queue(self, connection: Connection, number: int, request: Request) -> None:
         proposal = Proposal(
             lambda store: decide(store, request.caller, request.command),
             request.caller.user,
@@ -89,7 +92,7 @@ class WriterService:
         for (connection, number, _), outcome in zip(group, outcomes, strict=True):
             connection.send(_outcome_frame(number, outcome))
 
-    async def _answer(self, connection: "Connection", number: int, kind: str, items: list[object]) -> None:
+    async def _answer(self, connection: Connection, number: int, kind: str, items: list[object]) -> None:
         try:
             answer: tuple[object, ...]
             if kind == "check":
@@ -98,6 +101,8 @@ class WriterService:
                 answer = await self._login(*map(str, items))
             elif kind == "token":
                 answer = self._token(str(items[0]), int(str(items[1])))
+            elif kind == "evict":
+                answer = self._evict(*items)  # type: ignore[arg-type] # as the others send it
             elif kind == "rebuild":
                 answer = await self._rebuild()
             else:
@@ -134,6 +139,15 @@ class WriterService:
         expires = int(time.time()) + self._config.login_expiry_s
         return (logins.sign(logins.Login(user, serial, expires, member), self._node_key),)
 
+    def _evict(self, named: Sequence[bytes], settled_s: int) -> tuple[list[bytes]]:
+        """Remove fetched files that are older than *settled_s* seconds and that no upload names; return their digests.
+
+        Between two commits, so that none of them counts on a file that goes.
+        """
+        with self._env.read() as store:
+            free = [digest for digest in named if not digests.is_required(store, digest)]
+        return ([digest for digest in free if self._blobs.remove(digest, settled_s)],)
+
     async def _rebuild(self) -> tuple[int]:
         """Fold the views anew, a slice at a time between the commits, and return the size then."""
         if self._rebuilding is not None and not self._rebuilding.done():
@@ -152,41 +166,6 @@ class WriterService:
         """Close the environment; what was not answered is unknown to those who asked."""
         self._checks.close()
         self._env.close()
-
-
-class Connection(asyncio.Protocol):
-    """One worker or command."""
-
-    def __init__(self, service: WriterService) -> None:
-        """Hand messages to *service*."""
-        self._service = service
-        self._frames = Frames()
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to answer."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Hand on whole messages; who sends nonsense is cut off."""
-        try:
-            for message in self._frames.feed(data):
-                self._service.take(self, message)
-        except InvalidEntry as error:
-            logger.warning("message refused", reason=str(error))
-            if self._transport is not None:
-                self._transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Drop answers to a worker that is gone."""
-        self._transport = None
-        del exc
-
-    def send(self, frame: bytes) -> None:
-        """Send an answer."""
-        if self._transport is not None:
-            self._transport.write(frame)
 
 
 def lock(layout: Layout) -> IO[bytes]:

@@ -118,12 +118,17 @@ def new_node(
     *,
     workers: int = 2,
     args: Sequence[str] = (),
+    mirror_url: str = "",
 ) -> Node:
-    """Make a data folder ``node`` in *tmp_path* and return its node, which does not run yet."""
+    """Make a data folder ``node`` in *tmp_path* and return its node, which does not run yet.
+
+    The index root/pypi is there if it has a *mirror_url*, which is on loopback.
+    """
     serverdir = tmp_path / "node"
     indexes = [word for stage in stages for word in ("--stage", stage)]
+    mirror = ("--mirror-url", mirror_url) if mirror_url else ("--no-root-pypi",)
     subprocess.run(
-        [LEDGERPI, "init", "--serverdir", serverdir, "--root-password", password, *indexes],
+        [LEDGERPI, "init", "--serverdir", serverdir, "--root-password", password, *mirror, *indexes],
         check=True,
         capture_output=True,
         timeout=START_S,

@@ -8,6 +8,7 @@ from changelog.tables import Store, Table
 
 BLOB = b"f"  # distribution files
 METADATA = b"m"  # core metadata
+CACHED = b"c"  # files of upstreams, which may be removed and fetched again
 
 
 @frozen
@@ -33,6 +34,11 @@ def named(store: Store, kind: bytes, start: bytes = b"") -> Iterator[tuple[bytes
         yield key[1:], row
 
 
+def is_required(store: Store, digest: bytes) -> bool:
+    """Return whether the log names bytes that can not be fetched again: an upload, or core metadata."""
+    return any(DIGESTS.get(store, kind + digest) is not None for kind in (BLOB, METADATA))
+
+
 def is_named(store: Store, digest: bytes) -> bool:
     """Return whether the log ever named bytes by this SHA-256."""
-    return any(DIGESTS.get(store, kind + digest) is not None for kind in (BLOB, METADATA))
+    return any(DIGESTS.get(store, kind + digest) is not None for kind in (BLOB, METADATA, CACHED))

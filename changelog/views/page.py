@@ -30,17 +30,20 @@ class PageFile:
     filename: FileName
     index: IndexName  # that stores it; a base's, when inherited
     version: Version
-    sha256: Sha256
+    sha256: Sha256  # b"" = an upstream did not tell
     size: int | None  # bytes (PEP 700); None = an upstream did not tell
     upload_time: int | None  # microseconds since 1970, UTC (PEP 700); None = as above
     requires_python: str  # "" = none given (PEP 503)
     yanked: str | None  # None = not yanked, "" = without a reason (PEP 592)
-    core_metadata: Sha256 | None  # digest of the .metadata resource (PEP 658, 714)
+    core_metadata: Sha256 | None  # digest of the .metadata resource (PEP 658, 714), b"" = an upstream did not tell it
+    location: str = ""  # the path of a file whose URL can not have its digest
+    hashes: tuple[tuple[str, str], ...] = ()  # other digests, name and hex
+    provenance: str = ""  # URL (PEP 740), "" = none
 
     @property
     def path(self) -> str:
-        """Where the file is below its index: ``+f/<3 hex>/<13 hex>/<filename>``."""
-        return file_path(self.sha256, self.filename)
+        """Where the file is below its index: ``+f/<3 hex>/<13 hex>/<filename>``, or ``+e/<16 hex>/<filename>``."""
+        return self.location or file_path(self.sha256, self.filename)
 
 
 @frozen

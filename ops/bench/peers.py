@@ -171,6 +171,7 @@ class Ledgerpi(Index):
             str(self.serverdir),
             "--root-password",
             ROOT_PASSWORD,
+            "--no-root-pypi",
             "--stage",
             stage,
         ]

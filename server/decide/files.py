@@ -7,8 +7,8 @@ from changelog.tables import Store
 from changelog.views import files
 from changelog.writer import Already, Decision
 from server.commands import Caller, DeleteFile, UploadFile, YankFiles
-from server.decide.projects import check_open, check_volatile, found, stage
-from server.permissions import check_delete, check_upload
+from server.decide.projects import check_open, found, stage
+from server.permissions import check_delete, check_upload, check_volatile
 
 
 def upload(store: Store, caller: Caller, command: UploadFile) -> Decision:

@@ -10,7 +10,7 @@ from changelog.views.page import Status
 from changelog.views.projects import Project
 from changelog.writer import Already, Decision
 from server.commands import Caller, DeleteProject, DeleteRelease, RegisterRelease, SetProjectStatus
-from server.permissions import check_delete, check_upload, existing
+from server.permissions import check_delete, check_upload, check_volatile, existing
 
 CLOSED = (Status.ARCHIVED, Status.QUARANTINED)  # refuse uploads (PEP 792)
 
@@ -80,9 +80,3 @@ def check_open(store: Store, name: IndexName, index: Index, project: ProjectName
     row = projects.find(store, index.incarnation, project)
     if row is not None and row.status in CLOSED:
         raise Refused(f"the project {project} in {name} is {row.status}: no uploads")
-
-
-def check_volatile(name: IndexName, index: Index, *, force: bool) -> None:
-    """Raise Refused if nothing may be deleted."""
-    if not index.volatile and not force:
-        raise Refused(f"the index {name} is not volatile")

@@ -1,6 +1,7 @@
 """``/{user}/{index}`` as JSON."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -9,26 +10,35 @@ from changelog.errors import Conflict, InvalidOption
 from changelog.names import IndexName
 from changelog.records import NONE, new_record
 from changelog.tables import Store
-from changelog.views import projects
-from changelog.views.indexes import STAGE, Index
+from changelog.views import pages, projects
+from changelog.views.indexes import MIRROR, STAGE, Index
 from server import options
 from server.answers import enveloped, message
 from server.commands import Caller, CreateIndex, DeleteIndex, ModifyIndex
 from server.executors import for_reading
 from server.handlers.users import ATTEMPTS, texts_of
-from server.options import TEXTS
+from server.mirrors import LIST
+from server.options import URL
 from server.parts import Parts
-from server.permissions import check_owner, existing, owner_of
+from server.permissions import check_owner, existing, is_owner, owner_of
 from server.requests import index_of, json_body, json_object
+from server.upstream import names
+from server.upstream.origins import masked
 
 
 async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Show an index with the names of its own projects."""
     name, projects_too = index_of(segments), "no_projects" not in request.query
+    caller = await parts.auth.caller_or_nobody(request.headers, request.remote or "")
+    lists = await _lists(parts, name) if projects_too else []
 
     def answer() -> web.Response:
         with parts.reader.snapshot() as store:
-            result = shown(store, name, existing(store, name), projects_too=projects_too)
+            row = existing(store, name)
+            result = shown(store, name, row, caller)
+            if projects_too:
+                own = pages.listed(store, [(name, row.incarnation)], names.read(lists))
+                result["projects"] = [listed.project for listed in own]
         return enveloped("indexconfig", result)
 
     return await for_reading(answer) if projects_too else answer()  # an index may have 100,000 projects
@@ -38,15 +48,15 @@ async def create(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     """Create an index."""
     name, body = index_of(segments), await json_object(request)
     caller = await parts.auth.caller(request.headers, request.remote or "")
-    kind = body.get("type", STAGE)
-    if kind != STAGE:
-        raise InvalidOption(f"unknown type of index: {kind!r}")
-    values = options.packed(options.parse_stage(name, body))
-    texts = options.merged_texts({}, options.parse_texts(body, TEXTS))
+    kind = str(body.get("type", STAGE))
+    values = options.packed(options.parse(kind, name, body))
+    private = options.parse_texts(body, options.private_keys(kind))
+    _check_url(kind, private)
+    texts = options.merged_texts({}, private)
     record = new_record(texts) if texts else None
-    command = CreateIndex(name, STAGE, values, NONE if record is None else record.commitment)
+    command = CreateIndex(name, kind, values, NONE if record is None else record.commitment)
     await parts.submit(caller, command, () if record is None else (record,))
-    return _answer(parts, name)
+    return _answer(parts, name, caller)
 
 
 async def modify(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
@@ -63,7 +73,7 @@ async def modify(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
             break
     if not changed and "error_on_noop" in request.query:
         raise InvalidOption(f"the request changes nothing in {name}")
-    return _answer(parts, name)
+    return _answer(parts, name, caller)
 
 
 async def delete(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
@@ -74,10 +84,17 @@ async def delete(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     return message(f"index {name} deleted", 201)
 
 
-def shown(store: Store, name: IndexName, row: Index, *, projects_too: bool) -> dict[str, Any]:
-    """Return ``indexconfig``."""
-    result = options.shown(name, row, texts_of(store, row.texts))
-    return result | ({"projects": list(projects.names(store, row.incarnation))} if projects_too else {})
+def shown(store: Store, name: IndexName, row: Index, caller: Caller) -> dict[str, Any]:
+    """Return ``indexconfig`` as *caller* may see it, without projects."""
+    return options.shown(name, row, texts_of(store, row.texts), to_owner=is_owner(caller, owner_of(name)))
+
+
+async def _lists(parts: Parts, name: IndexName) -> list[Path]:
+    """Return the files with the names of all projects of a mirror, asked for now."""
+    with parts.reader.snapshot() as store:
+        looks = parts.mirrors.look_at_list(store, parts.sources.of(store, name)[:1])
+    looks = await parts.mirrors.ask(looks, LIST)
+    return [names.list_path(parts.config.layout.lists, look.settings) for look in looks]
 
 
 async def _modify_once(parts: Parts, caller: Caller, name: IndexName, body: Any) -> bool:  # noqa: ANN401 - JSON
@@ -85,10 +102,13 @@ async def _modify_once(parts: Parts, caller: Caller, name: IndexName, body: Any)
         row = existing(store, name)
         texts = texts_of(store, row.texts)
     check_owner(caller, owner_of(name), f"modify the index {name}")
-    current = options.shown(name, row, texts)
+    current = options.shown(name, row, texts, to_owner=True)
     wanted = _wanted(name, current, body)
-    values = options.packed(options.parse_stage(name, wanted))
-    given = options.parse_texts(wanted, TEXTS)
+    if URL in texts and wanted.get(URL) == masked(texts[URL]):
+        wanted[URL] = texts[URL]  # the client echoes what it was shown
+    values = options.packed(options.parse(row.type, name, wanted))
+    given = options.parse_texts(wanted, options.private_keys(row.type))
+    _check_url(row.type, given)
     dropped = {key: "" for key in texts if key not in given}
     merged = options.merged_texts(texts, given | dropped)
     same_texts = merged == options.merged_texts(texts, {})
@@ -114,6 +134,13 @@ def _wanted(name: IndexName, current: dict[str, Any], body: Any) -> dict[str, An
     return current | body
 
 
-def _answer(parts: Parts, name: IndexName) -> web.Response:
+def _check_url(kind: str, private: dict[str, Any]) -> None:
+    if kind == MIRROR and not private.get(URL):
+        raise InvalidOption(f"a mirror needs {URL}")
+
+
+def _answer(parts: Parts, name: IndexName, caller: Caller) -> web.Response:
     with parts.reader.snapshot() as store:
-        return enveloped("indexconfig", shown(store, name, existing(store, name), projects_too=True))
+        row = existing(store, name)
+        own = {"projects": list(projects.names(store, row.incarnation))}
+        return enveloped("indexconfig", shown(store, name, row, caller) | own)

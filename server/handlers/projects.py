@@ -7,19 +7,22 @@ from urllib.parse import quote
 from aiohttp import web
 
 from changelog import contents
-from changelog.errors import InvalidForm, NotFound
+from changelog.errors import InvalidForm, LedgerpiError, NotFound
 from changelog.names import FileName, IndexName, ProjectName, Version
 from changelog.tables import Store
-from changelog.views import files, projects
+from changelog.views import fetched, files, projects, upstream
 from changelog.views.files import File
 from changelog.views.page import Status, file_path
 from changelog.views.pages import Source
 from server.answers import enveloped, message
 from server.commands import DeleteProject, DeleteRelease, SetProjectStatus, YankFiles
 from server.executors import for_reading
-from server.handlers.files import yanked_of
+from server.handlers.files import is_mirror, yanked_of
+from server.handlers.freshness import is_degraded, settled
+from server.handlers.mirror_files import evict
 from server.handlers.simple import redirect
 from server.metadata import versiondata
+from server.mirrors import Look, unavailable
 from server.outside import outside_url
 from server.parts import Parts
 from server.requests import index_of, json_object, project_of, version_of
@@ -33,14 +36,13 @@ async def get_project(parts: Parts, request: web.BaseRequest, segments: list[str
     if project != segments[2]:
         raise redirect(request, f"/{name}/{project}")
     base = outside_url(parts, request)
-    with parts.reader.snapshot() as store:
-        asked = _asked(parts, store, name, request)
+    asked, looks = await _asked(parts, name, project, request)
 
     def answer() -> web.Response:
         with parts.reader.snapshot() as store:
             found = _versions(parts, store, asked, project, base)
         if not found:
-            raise NotFound(f"no project {project} in {name}")
+            raise _missing(name, project, looks)
         return enveloped("projectconfig", found)
 
     return await for_reading(answer)  # a project may have 100,000 files
@@ -52,11 +54,11 @@ async def get_version(parts: Parts, request: web.BaseRequest, segments: list[str
     if project != segments[2]:
         raise redirect(request, f"/{name}/{project}/{version}")
     base = outside_url(parts, request)
+    asked, looks = await _asked(parts, name, project, request)
     with parts.reader.snapshot() as store:
-        asked = _asked(parts, store, name, request)
         found = _merged(parts, store, asked, (project, version), base)
     if found is None:
-        raise NotFound(f"no version {version} of {project} in {name}")
+        raise _missing(name, f"{project} {version}", looks)
     return enveloped("versiondata", found)
 
 
@@ -64,6 +66,10 @@ async def delete_project(parts: Parts, request: web.BaseRequest, segments: list[
     """Delete a project."""
     name, project = index_of(segments), project_of(segments[2])
     caller = await parts.auth.caller(request.headers, request.remote or "")
+    with parts.reader.snapshot() as store:
+        if is_mirror(parts, store, segments):
+            index = parts.sources.of(store, name)[0][1]
+            return await evict(parts, request, caller, name, fetched.of_project(store, index, project))
     await parts.submit(caller, DeleteProject(name, project, "force" in request.query))
     return message(f"project {project} deleted from {name}")
 
@@ -72,6 +78,13 @@ async def delete_version(parts: Parts, request: web.BaseRequest, segments: list[
     """Delete a release."""
     name, project, version = index_of(segments), project_of(segments[2]), version_of(segments[3])
     caller = await parts.auth.caller(request.headers, request.remote or "")
+    with parts.reader.snapshot() as store:
+        if is_mirror(parts, store, segments):
+            index = parts.sources.of(store, name)[0][1]
+            listed = parts.mirrors.mirrored.of(store, index, project)
+            there = fetched.of_project(store, index, project)
+            some = {n: row for n, row in there.items() if n in listed and listed[n].version == version}
+            return await evict(parts, request, caller, name, some)
     await parts.submit(caller, DeleteRelease(name, project, version, "force" in request.query))
     return message(f"project {project} version {version} deleted from {name}")
 
@@ -103,9 +116,17 @@ async def yank_version(parts: Parts, request: web.BaseRequest, segments: list[st
     return message(f"{project} {version} is {'no longer yanked' if reason is None else 'yanked'}")
 
 
-def _asked(parts: Parts, store: Store, name: IndexName, request: web.BaseRequest) -> tuple[Source, ...]:
-    asked = parts.sources.of(store, name)
-    return asked[:1] if "ignore_bases" in request.query else asked
+async def _asked(
+    parts: Parts, name: IndexName, project: ProjectName, request: web.BaseRequest
+) -> tuple[tuple[Source, ...], list[Look]]:
+    asked, looks = await settled(parts, name, project)
+    return (asked[:1] if "ignore_bases" in request.query else asked), looks
+
+
+def _missing(name: IndexName, what: str, looks: list[Look]) -> LedgerpiError:
+    if is_degraded(looks):
+        return unavailable(name, looks)
+    return NotFound(f"no {what} in {name}")
 
 
 def _versions(parts: Parts, store: Store, asked: tuple[Source, ...], project: ProjectName, base: str) -> dict[str, Any]:
@@ -114,6 +135,7 @@ def _versions(parts: Parts, store: Store, asked: tuple[Source, ...], project: Pr
         row = projects.find(store, incarnation, project)
         if row is not None:
             names.update((version, None) for version, _ in projects.releases(store, row.incarnation))
+        names.update((file.version, None) for file in parts.mirrors.mirrored.of(store, incarnation, project).values())
     return {version: _merged(parts, store, asked, (project, version), base) for version in names}
 
 
@@ -134,11 +156,32 @@ def _shown(
     row = projects.find(store, index, project)
     release = None if row is None else projects.find_release(store, row.incarnation, version)
     if row is None or release is None:
-        return None
+        return _mirrored(parts, store, source, what, base)
     document = contents.read(store, parts.blobs, release.metadata) if release.metadata else b""
     offered = () if row.status is Status.QUARANTINED else files.of_release(store, release.incarnation)
     links = [_link(base, name, filename, file) for filename, file in offered]
     return {**versiondata(document), "name": project, "version": version, "+links": links}
+
+
+def _mirrored(
+    parts: Parts, store: Store, source: Source, what: tuple[ProjectName, Version], base: str
+) -> dict[str, Any] | None:
+    """Return a version as a mirror has it: what its page says of the files."""
+    (name, index), (project, version) = source, what
+    page = upstream.find(store, index, project)
+    some = [file for file in parts.mirrors.mirrored.of(store, index, project).values() if file.version == version]
+    if page is None or not some:
+        return None
+    links = []
+    for file in some if page.status is not Status.QUARANTINED else ():
+        got = fetched.find(store, index, project, file.filename) or fetched.NOTHING
+        shown = upstream.page_file(name, file, got)
+        hashes = {**dict(file.hashes), **({"sha256": shown.sha256.hex()} if shown.sha256 else {})}
+        href = f"{base}/{name}/{quote(shown.path, safe='/+')}"
+        links.append({"rel": "releasefile", "href": href, "hashes": hashes, "log": []})
+        if shown.sha256:
+            links[-1]["hash_spec"] = f"sha256={shown.sha256.hex()}"
+    return {"name": project, "version": version, "+links": links}
 
 
 def _link(base: str, name: IndexName, filename: FileName, file: File) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """``+simple``: the Simple API (PEP 503, 691)."""
 
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -8,21 +7,24 @@ from aiohttp import web
 
 from changelog import log
 from changelog.errors import NotFound
-from changelog.names import ProjectName
+from changelog.names import IndexName, ProjectName
 from changelog.tables import Store
-from changelog.views import pages, serials
+from changelog.views import fetched, pages, projects, serials
 from changelog.views.pages import Source
 from server.executors import for_reading
-from server.page_cache import GZIP, IDENTITY, Body, Key, Page, State
+from server.handlers.freshness import VARY, degraded, is_degraded, note, offered, settled, with_stale
+from server.mirrors import LIST, unavailable
+from server.page_cache import GZIP, IDENTITY, Body, Key, Page, Render, State
 from server.parts import Parts
 from server.render import simple
 from server.render.negotiate import Form, accepts_gzip, choose
 from server.render.ranges import if_none_match
-from server.requests import SERIAL, index_of, project_of
+from server.requests import index_of, project_of
 from server.sendfile import FileAnswer, OpenFile
+from server.upstream import names
+from server.upstream.names import list_path
 
 RENDERER = 1  # another number changes all validators
-VARY = "Accept, Accept-Encoding"
 CACHE = "max-age=0, must-revalidate, public"
 ATTEMPTS = 5  # to open a page's file that other workers may drop at any time
 
@@ -30,22 +32,32 @@ ATTEMPTS = 5  # to open a page's file that other workers may drop at any time
 async def project_list(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Show the projects of an index and its bases."""
     name, form = index_of(segments), form_of(request)
+    with parts.reader.snapshot() as store:
+        looks = parts.mirrors.look_at_list(store, parts.sources.of(store, name))
+    looks = await parts.mirrors.ask(looks, LIST)
+    lists = [list_path(parts.config.layout.lists, look.settings) for look in looks]
 
     def state(store: Store) -> State:
         asked = parts.sources.of(store, name)
-        return (parts.origin, asked, pages.list_serial(store, asked), form.value, RENDERER)
+        return (parts.origin, asked, pages.list_serial(store, asked), form.value, RENDERER, names.states(lists))
 
     def render() -> tuple[State, bytes]:
+        told = names.states(lists)  # before they are read: a newer list is no harm
         with parts.reader.snapshot() as store:
             asked = pages.sources(store, name)
             last = pages.list_serial(store, asked)
-            body = simple.project_list(name, pages.listed(store, asked), last, form)
-        return (parts.origin, asked, last, form.value, RENDERER), body
+            body = simple.project_list(name, pages.listed(store, asked, names.read(lists)), last, form)
+        return (parts.origin, asked, last, form.value, RENDERER, told), body
 
     with parts.reader.snapshot() as store:
         now = state(store)
-        request[SERIAL] = log.head(store).size
-    return await _answer(parts, request, Key(name, "", form.value), now, render)
+        serial = log.head(store).size
+    if not is_degraded(looks):
+        note(request, serial, looks)
+        return with_stale(await _answer(parts, request, Key(name, "", form.value), now, render), looks)
+    if looks[0].source[0] == name and not _has_projects(parts, name):
+        raise unavailable(name, looks)
+    return await degraded(request, form, render, looks)
 
 
 async def project_page(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
@@ -53,20 +65,35 @@ async def project_page(parts: Parts, request: web.BaseRequest, segments: list[st
     name, project, form = index_of(segments), project_of(segments[3]), form_of(request)
     if project != segments[3]:
         raise redirect(request, f"/{name}/+simple/{project}/")
+    asked, looks = await settled(parts, name, project)
     with parts.reader.snapshot() as store:
-        asked = parts.sources.of(store, name)
         state = _page_state(parts, store, asked, project, form)
-        request[SERIAL] = log.head(store).size
+        serial = log.head(store).size
+    failed = is_degraded(looks)
     if state is None:
-        raise _missing(name, project)
+        raise unavailable(name, looks) if failed else _missing(name, project)
 
     def render() -> tuple[State, bytes] | None:
         with parts.reader.snapshot() as store:
-            page = pages.page(store, asked, project)
+            page = pages.page(store, asked, project, offered(parts))
             now = _page_state(parts, store, asked, project, form)
         return None if page is None or now is None else (now, simple.project_page(page, form))
 
-    return await _answer(parts, request, Key(name, project, form.value), state, render)
+    if failed:
+        return await degraded(request, form, render, looks)
+    note(request, serial, looks)
+    return with_stale(await _answer(parts, request, Key(name, project, form.value), state, render), looks)
+
+
+async def refresh(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Ask the upstreams of all mirrors that the page of a project is made of, and lead to the page."""
+    name, project = index_of(segments), project_of(segments[3])
+    asked, looks = await settled(parts, name, project, force=True)
+    failed = is_degraded(looks)
+    with parts.reader.snapshot() as store:
+        if failed and not projects.page_serial(store, asked, project):
+            raise unavailable(name, looks)
+    raise redirect(request, f"/{name}/+simple/{project}/")
 
 
 def form_of(request: web.BaseRequest) -> Form:
@@ -87,7 +114,16 @@ def _page_state(
 ) -> State | None:
     """Return all that the page is a function of, None if the project never was there."""
     changed = tuple(serials.of_project(store, incarnation, project) for _, incarnation in asked)
-    return (parts.origin, asked, changed, form.value, RENDERER) if any(changed) else None
+    if not any(changed):
+        return None
+    there = _cached(parts, store, asked, project) if parts.mirrors.offline else ()
+    return (parts.origin, asked, changed, form.value, RENDERER, there)
+
+
+def _cached(parts: Parts, store: Store, asked: tuple[Source, ...], project: ProjectName) -> tuple[str, ...]:
+    """Return the names of the fetched files that are there: offline, a page is a function of them too."""
+    rows = (row for _, incarnation in asked for row in fetched.of_project(store, incarnation, project).items())
+    return tuple(sorted(name for name, row in rows if row.sha256 and parts.blobs.has(row.sha256)))
 
 
 async def _answer(
@@ -95,7 +131,7 @@ async def _answer(
     request: web.BaseRequest,
     key: Key,
     state: State,
-    render: Callable[[], tuple[State, bytes] | None],
+    render: Render,
 ) -> web.StreamResponse:
     coding = GZIP if accepts_gzip(request.headers.get("Accept-Encoding")) else IDENTITY
     known = request.headers.get("If-None-Match")
@@ -138,6 +174,11 @@ def _headers(page: Page, coding: str) -> dict[str, str]:
         "X-PyPI-Last-Serial": str(serial),
     }
     return headers | {"Content-Encoding": coding} if coding else headers
+
+
+def _has_projects(parts: Parts, name: IndexName) -> bool:
+    with parts.reader.snapshot() as store:
+        return any(True for _ in pages.listed(store, parts.sources.of(store, name)))
 
 
 def _missing(index: str, project: str) -> NotFound:

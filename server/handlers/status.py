@@ -45,6 +45,7 @@ async def status(parts: Parts, _: web.BaseRequest, __: list[str]) -> web.StreamR
     """Tell where this node's history ends."""
     with parts.reader.snapshot() as store:
         head = log.head(store)
+        mirrors = parts.mirrors.health(store)
     result = {
         "uuid": parts.member,
         "versioninfo": {"ledgerpi": version("ledgerpi")},
@@ -54,6 +55,7 @@ async def status(parts: Parts, _: web.BaseRequest, __: list[str]) -> web.StreamR
         "root": head.root.hex(),
         "origin": parts.origin,
         "last-commit-timestamp": head.time / 1e6,
+        "mirrors": mirrors,
     }
     return enveloped("status", result)
 

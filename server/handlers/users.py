@@ -16,33 +16,35 @@ from changelog.views.users import User
 from changelog.writer import Already
 from server import options, passwords
 from server.answers import enveloped, message
-from server.commands import ChangeProfile, CreateUser, DeleteUser, SetPassword
+from server.commands import Caller, ChangeProfile, CreateUser, DeleteUser, SetPassword
 from server.executors import alone, in_thread
 from server.options import PROFILE, PROFILE_IGNORED
 from server.parts import Parts
-from server.permissions import check_owner
+from server.permissions import check_owner, is_owner
 from server.requests import json_object
 
 ATTEMPTS = 5  # to change what others change at the same time
 MAX_PASSWORD = 4_096  # characters
 
 
-async def everyone(parts: Parts, _: web.BaseRequest, __: list[str]) -> web.StreamResponse:
+async def everyone(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.StreamResponse:
     """List all users with their indexes."""
+    caller = await parts.auth.caller_or_nobody(request.headers, request.remote or "")
 
     def answer() -> web.Response:
         with parts.reader.snapshot() as store:
-            result = {name: shown(store, name, row) for name, row in users.everyone(store)}
+            result = {name: shown(store, name, row, caller) for name, row in users.everyone(store)}
         return enveloped("list:userconfig", result)
 
     return await in_thread(answer)  # there may be thousands
 
 
-async def get(parts: Parts, _: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Show a user."""
     name = user_name(segments[0])
+    caller = await parts.auth.caller_or_nobody(request.headers, request.remote or "")
     with parts.reader.snapshot() as store:
-        return enveloped("userconfig", shown(store, name, existing(store, name)))
+        return enveloped("userconfig", shown(store, name, existing(store, name), caller))
 
 
 async def create(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
@@ -59,7 +61,7 @@ async def create(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     command = CreateUser(name, _commitment(profile), secret.commitment)
     await parts.submit(caller, command, _records(profile, secret))
     with parts.reader.snapshot() as store:
-        return enveloped("userconfig", shown(store, name, existing(store, name)), status=201)
+        return enveloped("userconfig", shown(store, name, existing(store, name), caller), status=201)
 
 
 async def modify(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
@@ -76,7 +78,8 @@ async def modify(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
         await _change_profile(parts, caller, name, texts)
     if password is None:
         with parts.reader.snapshot() as store:
-            return enveloped("userconfig", shown(store, name, existing(store, name)), message="user updated")
+            result = shown(store, name, existing(store, name), caller)
+            return enveloped("userconfig", result, message="user updated")
     secret = new_record(await alone(passwords.hashed, password))
     done = await parts.submit(caller, SetPassword(name, secret.commitment), (secret,))
     since = done.serial if isinstance(done, Already) else done.last
@@ -93,10 +96,11 @@ async def delete(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     return message(f"user {name} deleted")
 
 
-def shown(store: Store, name: UserName, row: User) -> dict[str, Any]:
-    """Return ``userconfig``: never the hash."""
+def shown(store: Store, name: UserName, row: User, caller: Caller) -> dict[str, Any]:
+    """Return ``userconfig`` as *caller* may see it: never the hash."""
+    to_owner = is_owner(caller, name)
     owned = {
-        index.partition("/")[2]: options.shown(index, found, texts_of(store, found.texts))
+        index.partition("/")[2]: options.shown(index, found, texts_of(store, found.texts), to_owner=to_owner)
         for index, found in indexes.of_user(store, name)
     }
     times = {"created": _utc(row.created), "modified": _utc(row.modified)}

@@ -19,7 +19,7 @@ from changelog.fold import VIEW_TABLES
 from changelog.log import Head
 from changelog.names import IndexName
 from changelog.rebuild import SLICE
-from changelog.views import cluster, digests, files, indexes, projects, users
+from changelog.views import cluster, digests, fetched, files, indexes, projects, upstream, users
 from changelog.writer import MAX_EVENTS
 from tests.nodes import FIRST_EVENTS, Node, node, uploaded
 
@@ -39,6 +39,9 @@ ROWS = {
     "files": files.File,
     "links": files.Link,
     "file_names": files.Named,
+    "mirror_pages": upstream.MirrorPage,
+    "fetched": fetched.Fetched,
+    "alarms": fetched.Alarm,
     "digests": digests.Digest,
 }
 

@@ -1,0 +1,239 @@
+"""Files of mirrors: served from blobs, or handed on while they are fetched."""
+
+import time
+
+from aiohttp import web
+from attrs import frozen
+
+from changelog import contents, log
+from changelog.errors import BlobDamaged, Gone, NotFound, Refused, Unavailable
+from changelog.events.upstream import MirroredFile
+from changelog.names import FileName, IndexName, ProjectName, file_name
+from changelog.tables import Store
+from changelog.views import fetched, upstream
+from changelog.views.fetched import Fetched
+from changelog.views.page import Status
+from server.answers import enveloped, message
+from server.commands import Caller
+from server.growing import GrowingAnswer, first_news
+from server.handlers import sending
+from server.handlers.sending import FOREVER, Served
+from server.mirrors import State, unavailable
+from server.parts import Parts
+from server.permissions import check_delete, check_volatile, existing
+from server.render.ranges import http_date
+from server.requests import SERIAL, UNTIL, accept_of, index_of
+from server.upstream.candidates import project_candidates
+
+METADATA = ".metadata"
+NOT_FOR_EVER = "max-age=600, public"  # of files whose URL does not have their digest
+USED_AGAIN_S = 60.0  # that an answer is kept before the use of the file is noted again
+
+
+@frozen
+class Found:
+    """A file of a mirror, and what was fetched of it."""
+
+    name: IndexName
+    index: int
+    project: ProjectName
+    file: MirroredFile
+    got: Fetched
+
+    @property
+    def sha256(self) -> bytes:
+        """The digest that the file must have, b"" = nobody knows."""
+        return self.file.sha256 or self.got.sha256
+
+    @property
+    def size(self) -> int | None:
+        """Bytes, None = nobody knows."""
+        return self.got.size if self.file.size is None and self.got.sha256 else self.file.size
+
+    def served(self, size: int, sha256: bytes) -> Served:
+        """Return how it is sent."""
+        forever = FOREVER if self.file.sha256 else NOT_FOR_EVER
+        return Served(self.file.filename, sha256, size, self.file.upload_time, forever)
+
+
+async def get(
+    parts: Parts, request: web.BaseRequest, segments: list[str], *, wants_metadata: bool
+) -> web.StreamResponse:
+    """Send a file, its core metadata, or as JSON what is known of it."""
+    found = await find(parts, segments)
+    if wants_metadata:
+        return await _metadata(parts, request, found)
+    if "application/json" in accept_of(request):
+        return enveloped("releasefilemeta", _meta(parts, found))
+    with parts.reader.snapshot() as store:
+        settings = parts.mirrors.settings(store, found.index)
+        serial = log.head(store).size
+    if settings is not None and settings.external and found.file.url:
+        raise web.HTTPFound(settings.file_url(found.project, found.file.url))
+    if found.sha256 and found.size is not None and parts.blobs.has(found.sha256, found.size):
+        answer = await _cached(parts, request, found, found.size)
+        if answer is not None:
+            request[SERIAL], request[UNTIL] = serial, time.time() + USED_AGAIN_S
+            return answer
+    return await _fetch(parts, request, found)
+
+
+async def get_by_location(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Send a file whose digest upstream does not say: ``+e/<16 hex>/<filename>``."""
+    return await get(parts, request, segments, wants_metadata=False)
+
+
+async def delete(parts: Parts, request: web.BaseRequest, segments: list[str], caller: Caller) -> web.StreamResponse:
+    """Remove the cached bytes of a file; the next request fetches them again."""
+    found = await find(parts, segments)
+    return await evict(parts, request, caller, found.name, {found.file.filename: found.got})
+
+
+async def delete_by_location(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """As :func:`delete`."""
+    caller = await parts.auth.caller(request.headers, request.remote or "")
+    return await delete(parts, request, segments, caller)
+
+
+async def evict(
+    parts: Parts, request: web.BaseRequest, caller: Caller, name: IndexName, files: dict[FileName, Fetched]
+) -> web.StreamResponse:
+    """Remove cached bytes of a mirror; uploads of the same bytes stay."""
+    with parts.reader.snapshot() as store:
+        index = existing(store, name)
+    check_delete(caller, name, index)
+    check_volatile(name, index, force="force" in request.query)
+    digests = [row.sha256 for row in files.values() if row.sha256]
+    (gone,) = await parts.submit.ask("evict", digests, 0)
+    return message(f"{len(gone)} cached files removed from {name}")
+
+
+async def find(parts: Parts, segments: list[str]) -> Found:
+    """Return the file of a path, once upstream was asked where its page is not known or not fresh.
+
+    Raises:
+        NotFound, Gone: the mirror's page has no such file.
+        Unavailable: upstream has to be asked and does not answer.
+        Refused: its project is quarantined (PEP 792).
+    """
+    name, filename, digest = index_of(segments), file_name(segments[-1]), _digest(segments)
+    reason = None
+    for project in project_candidates(filename):
+        with parts.reader.snapshot() as store:
+            source = parts.sources.of(store, name)[0]
+            found = _look_up(parts, store, source, project, filename, digest)
+            looks = parts.mirrors.look(store, [source], project)
+        if found is None and any(look.state is State.ASK for look in looks):
+            looks = await parts.mirrors.ask(looks, project)
+            with parts.reader.snapshot() as store:
+                found = _look_up(parts, store, source, project, filename, digest)
+        if found is not None:
+            return found
+        if any(look.state is State.FAILED for look in looks):
+            reason = unavailable(name, looks)
+        if any(look.known for look in looks):
+            _raise_if_gone(parts, name, source[1], project, filename)
+    raise reason or NotFound(f"no such file in {name}: {filename}")
+
+
+def _look_up(  # noqa: PLR0913, PLR0917 - what a path says
+    parts: Parts, store: Store, source: tuple[IndexName, int], project: ProjectName, filename: FileName, digest: bytes
+) -> Found | None:
+    name, index = source
+    file = parts.mirrors.mirrored.of(store, index, project).get(filename)
+    if file is None:
+        return None
+    if digest != (file.sha256[: len(digest)] or upstream.location_digest(file)):
+        return None
+    page = upstream.find(store, index, project)
+    if page is not None and page.status is Status.QUARANTINED:
+        raise Refused(f"the project {project} in {name} is quarantined")
+    return Found(name, index, project, file, fetched.find(store, index, project, filename) or fetched.NOTHING)
+
+
+def _raise_if_gone(parts: Parts, name: IndexName, index: int, project: ProjectName, filename: FileName) -> None:
+    with parts.reader.snapshot() as store:
+        was_there = fetched.find(store, index, project, filename) is not None
+    if was_there:
+        raise Gone(f"{filename} was removed from {name} or replaced")
+
+
+def _digest(segments: list[str]) -> bytes:
+    try:
+        digest = bytes.fromhex("".join(segments[3:-1]))
+    except ValueError as error:
+        raise NotFound("no such file: the path has no digest") from error
+    if len(digest) != upstream.LOCATION_BYTES:
+        raise NotFound("no such file: the path has no digest")
+    return digest
+
+
+async def _metadata(parts: Parts, request: web.BaseRequest, found: Found) -> web.StreamResponse:
+    digest = found.file.core_metadata or found.got.metadata
+    with parts.reader.snapshot() as store:
+        request[SERIAL] = log.head(store).size
+        raw = _stored(parts, store, digest) if digest else None
+    if raw is None:
+        if parts.mirrors.offline:
+            raise NotFound(f"the core metadata of {found.file.filename} are not cached")
+        del request[SERIAL]
+        raw = await parts.mirrors.metadata(found.index, found.project, found.file.filename)
+    served = Served(found.file.filename + METADATA, digest, len(raw), found.file.upload_time)
+    return sending.whole(request, raw, served)
+
+
+def _stored(parts: Parts, store: Store, digest: bytes) -> bytes | None:
+    try:
+        return contents.read(store, parts.blobs, digest)
+    except BlobDamaged:
+        return None  # not fetched yet, or to be fetched again
+
+
+async def _cached(parts: Parts, request: web.BaseRequest, found: Found, size: int) -> web.StreamResponse | None:
+    """Return the answer from a blob, None if that was removed or is damaged."""
+    try:
+        answer = await sending.blob(parts, request, found.served(size, found.sha256))
+    except BlobDamaged:
+        if parts.mirrors.offline:
+            raise
+        await parts.submit.ask("evict", [found.sha256], 0)
+        return None
+    parts.mirrors.used(found.sha256, size)
+    return answer
+
+
+async def _fetch(parts: Parts, request: web.BaseRequest, found: Found) -> web.StreamResponse:
+    """Hand the file on while it is fetched."""
+    if parts.mirrors.offline:
+        raise Unavailable(f"{found.file.filename} is not cached, and upstreams are not asked (--offline-mode)")
+    if request.method == "HEAD" and found.size is not None:
+        answer = web.Response(headers=sending.headers_of(found.served(found.size, found.sha256)))
+        answer.content_length = found.size
+        return answer
+    news = await first_news(parts, parts.mirrors.download(found.index, found.project, found.file.filename))
+    served = found.served(news.total, found.sha256 or news.sha256)
+    headers = {**sending.headers_of(served), "X-Accel-Buffering": "no"}
+    if sending.not_modified(request, served):
+        return web.Response(status=304, headers=headers)
+    part = sending.wanted_range(request, served)
+    if part is None:
+        return GrowingAnswer(news, 0, served.size, headers, 200)
+    headers["Content-Range"] = part.content_range
+    return GrowingAnswer(news, part.start, part.length, headers, 206)
+
+
+def _meta(parts: Parts, found: Found) -> dict[str, object]:
+    with parts.reader.snapshot() as store:
+        settings = parts.mirrors.settings(store, found.index)
+    file = found.file
+    hashes = {**dict(file.hashes), **({"sha256": found.sha256.hex()} if found.sha256 else {})}
+    shown: dict[str, object] = {"project": found.project, "version": file.version, "hashes": hashes}
+    if found.sha256:
+        shown["hash_spec"] = f"sha256={found.sha256.hex()}"
+    if found.size is not None:
+        shown["size"] = found.size
+    if file.upload_time is not None:
+        shown["last_modified"] = http_date(file.upload_time // 1_000_000)
+    if file.url and settings is not None and settings.credentials is None:
+        shown["url"] = settings.file_url(found.project, file.url)
+    return shown

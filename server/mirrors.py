@@ -1,0 +1,173 @@
+"""A worker's part in mirroring: it looks whether pages are fresh, and asks the process that asks upstreams."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from enum import Enum
+from math import inf
+
+from attrs import evolve, frozen
+
+from changelog.errors import LedgerpiError, Unavailable
+from changelog.names import FileName, IndexName, ProjectName
+from changelog.tables import Store
+from changelog.views import upstream
+from changelog.views.pages import Source
+from server.config import Config
+from server.line import Line
+from server.upstream.mirrored import MirroredFiles
+from server.upstream.settings import Settings, SettingsCache
+from server.upstream.state import FAILED, HEALTH, MISSING, OK, LocalState, page_key
+from server.wire import Frame
+
+LIST = ProjectName("")  # stands for the list of all projects where a page has its own
+USES_EVERY_S = 10.0  # that the use of files is told
+MOMENT_S = 1.0  # that an answer made while upstream is slow stays true
+
+
+class State(Enum):
+    """What is known of a mirror's page."""
+
+    FRESH = "fresh"
+    ASK = "ask"  # upstream has to be asked
+    STALE = "stale"  # upstream was asked and gave no answer; there is an older page
+    MISSING = "missing"  # upstream says that there is none
+    FAILED = "failed"  # upstream gave no answer, and there is nothing older
+
+
+@frozen
+class Look:
+    """What is known of one mirror's page, and until when (seconds since 1970) that stays so."""
+
+    source: Source
+    settings: Settings
+    state: State
+    until: float
+    known: bool  # there is a page
+    reason: str = ""
+
+
+class Mirrors:
+    """The mirrors of a node, as one worker sees them."""
+
+    def __init__(self, config: Config) -> None:
+        """Read what the node remembers of upstreams."""
+        self.offline = config.offline_mode
+        self.mirrored = MirroredFiles()
+        self._settings = SettingsCache()
+        self._local = LocalState(config.layout.local, readonly=True)
+        self._line = Line(config.layout.upstream_socket, "process that asks upstreams")
+        self._uses: dict[bytes, int] = {}
+        self._telling: asyncio.Task[None] | None = None
+
+    def settings(self, store: Store, incarnation: int) -> Settings | None:
+        """Return the settings of a mirror, None if the index is none."""
+        return self._settings.of(store, incarnation)
+
+    def look(self, store: Store, sources: Iterable[Source], project: ProjectName) -> list[Look]:
+        """Return what is known of a project's page in those of *sources* that are mirrors."""
+        looks = []
+        for source in sources:
+            settings = self._settings.of(store, source[1])
+            if settings is not None:
+                page = upstream.find(store, source[1], project)
+                looks.append(self._look(source, settings, project, 0 if page is None else page.since))
+        return looks
+
+    def look_at_list(self, store: Store, sources: Iterable[Source]) -> list[Look]:
+        """Return what is known of the lists of all projects of those of *sources* that are mirrors and have one."""
+        found = (self._settings.of(store, source[1]) for source in sources)
+        return [
+            self._look((settings.name, settings.incarnation), settings, LIST, 0)
+            for settings in found
+            if settings is not None and settings.lists
+        ]
+
+    async def ask(self, looks: Sequence[Look], project: ProjectName, *, force: bool = False) -> list[Look]:
+        """Have upstreams asked where *looks* say so, or all by *force*, and return what is known then."""
+        return list(await asyncio.gather(*(self._settled(look, project, force=force) for look in looks)))
+
+    async def metadata(self, index: int, project: ProjectName, filename: FileName) -> bytes:
+        """Return core metadata as upstream offers them; raises NotFound or Unavailable."""
+        (raw,) = await self._line.ask("metadata", index, project, filename)
+        return bytes(raw)
+
+    def download(self, index: int, project: ProjectName, filename: FileName) -> AsyncIterator[Frame]:
+        """Have a file fetched; yield path, size (-1 = not known yet) and bytes so far, at the end also its SHA-256.
+
+        Raises:
+            Unavailable, NotFound, StorageFull: it can not be had; perhaps after some of it came.
+        """
+        return self._line.stream("file", index, project, filename)
+
+    def used(self, digest: bytes, size: int) -> None:
+        """Note that a fetched file is used; told in batches."""
+        self._uses[digest] = size
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.ensure_future(self._tell())
+
+    def health(self, store: Store) -> dict[str, dict[str, object]]:
+        """Return how the upstreams of this node's mirrors are doing, those that were asked."""
+        with self._local.read() as local:
+            rows = [(int.from_bytes(key), row) for key, row in HEALTH.scan(local)]
+        found = ((self._settings.of(store, incarnation), row) for incarnation, row in rows)
+        return {
+            settings.name: {"state": row.outcome, "reason": row.reason, "since": row.at / 1e6, "failures": row.failures}
+            for settings, row in found
+            if settings is not None
+        }
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._telling is not None:
+            self._telling.cancel()
+        self._line.close()
+        self._local.close()
+
+    async def _tell(self) -> None:
+        await asyncio.sleep(USES_EVERY_S)
+        uses, self._uses = self._uses, {}
+        try:
+            await self._line.ask("used", list(uses.items()))
+        except LedgerpiError:
+            self._uses = uses | self._uses  # with the next ones
+
+    def _look(self, source: Source, settings: Settings, project: ProjectName, since: int) -> Look:
+        if self.offline:
+            return Look(source, settings, State.FRESH, inf, known=True)
+        checked = self._local.checked(page_key(settings.incarnation, settings.identity, project))
+        known = since > 0 or (project == LIST and checked is not None and checked.outcome == OK)
+        ask = Look(source, settings, State.ASK, 0.0, known=known)
+        now = time.time()
+        if checked is None or checked.seen != since or checked.at / 1e6 > now:
+            return ask
+        until = checked.at / 1e6 + settings.expiry_s if checked.outcome == OK else checked.until / 1e6
+        return ask if until <= now else evolve(_told(ask, checked.outcome, checked.reason), until=until)
+
+    async def _settled(self, look: Look, project: ProjectName, *, force: bool) -> Look:
+        if look.state is not State.ASK and not force:
+            return look
+        try:
+            if project == LIST:
+                outcome, reason = await self._line.ask("list", look.settings.incarnation, look.known)
+            else:
+                items = (look.settings.incarnation, project, look.known and not force, force)
+                outcome, reason = await self._line.ask("page", *items)
+        except LedgerpiError as error:
+            outcome, reason = FAILED, str(error)
+        kept_s = look.settings.expiry_s if outcome == OK else MOMENT_S
+        return evolve(_told(look, outcome, reason), until=time.time() + kept_s)
+
+
+def _told(look: Look, outcome: str, reason: str) -> Look:
+    if outcome == OK:
+        return evolve(look, state=State.FRESH)
+    if outcome == MISSING:
+        return evolve(look, state=State.MISSING)
+    return evolve(look, state=State.STALE if look.known else State.FAILED, reason=reason)
+
+
+def unavailable(name: IndexName, looks: Sequence[Look]) -> Unavailable:
+    """Return the error that says which upstreams of *name* failed, and why."""
+    failed = "; ".join(f"{look.source[0]}: {look.reason}" for look in looks if look.state is State.FAILED)
+    return Unavailable(f"{name} can not be answered: {failed}")

@@ -1,0 +1,230 @@
+"""Asking upstream for a project's page, once however many want it, and writing down what changed."""
+
+import asyncio
+import tempfile
+import time
+from io import BytesIO
+from typing import BinaryIO
+
+import structlog
+from attrs import frozen
+
+from changelog.errors import Conflict
+from changelog.names import ProjectName
+from changelog.views import fetched, upstream
+from changelog.views.page import Status
+from changelog.writer import Committed
+from server.commands import ChangeMirrorPage, ReportHash
+from server.executors import in_thread
+from server.upstream.asking import CALLER, Upstreams
+from server.upstream.breaker import retry_delays
+from server.upstream.client import Answer
+from server.upstream.diff import Difference, Known, compare
+from server.upstream.failures import UpstreamFailed, UpstreamRefused
+from server.upstream.page import InvalidPage, UpstreamPage
+from server.upstream.read_page import read_page
+from server.upstream.settings import Settings
+from server.upstream.state import CHECKED, FAILED, MISSING, OK, Checked, page_key, put_urls
+
+ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+IN_MEMORY = 1 << 20  # bytes of a page; a larger one is a file while it is read
+ON_THE_LOOP = 64 << 10  # bytes of a page that is read and compared between other tasks
+BRIEFLY_S = 60.0  # that a 404 is remembered, if pages are not fresh for less
+AFTER_FAILURE_S = 5.0  # before upstream is asked again for the page
+RETRIES = 2  # of a page that nobody has ever seen
+ATTEMPTS = 3  # to write down what others change at the same time
+MAX_CLAIMS = 100  # alarms that one look at a page raises
+SLOW = "upstream has not answered yet"
+
+logger = structlog.get_logger()
+
+
+@frozen
+class _Running:
+    """A look at a page under way."""
+
+    task: "asyncio.Task[Checked]"
+    began: float  # of the monotonic clock
+
+
+@frozen
+class _Before:
+    """What was known when upstream was asked."""
+
+    since: int  # of the mirror's page, 0 = none
+    checked: Checked | None  # the last look, if it was at that page
+
+
+class Pages:
+    """The pages of all mirrors of a node."""
+
+    def __init__(self, upstreams: Upstreams) -> None:
+        """Ask *upstreams*."""
+        self._upstreams = upstreams
+        self._running: dict[tuple[int, ProjectName], _Running] = {}
+
+    async def refresh(self, index: int, project: ProjectName, *, known: bool, force: bool = False) -> tuple[str, str]:
+        """Ask upstream for a page and return how that went and why; all who ask meanwhile get the same answer.
+
+        Where a page is *known*, nobody waits for longer than ``--request-timeout`` after upstream was asked.
+        """
+        running = self._running.get((index, project))
+        if running is None:
+            running = self._begin(index, project, force=force)
+        patience = None
+        if known:
+            patience = max(0.0, running.began + self._upstreams.config.request_timeout_s - time.monotonic())
+        done, _ = await asyncio.wait({running.task}, timeout=patience)
+        if not done:
+            return FAILED, SLOW
+        checked = running.task.result()
+        return checked.outcome, checked.reason
+
+    def _begin(self, index: int, project: ProjectName, *, force: bool) -> _Running:
+        key = (index, project)
+        task = asyncio.ensure_future(self._look(self._upstreams.settings(index), project, force=force))
+        self._running[key] = _Running(task, time.monotonic())
+        task.add_done_callback(lambda _: self._running.pop(key, None))
+        return self._running[key]
+
+    async def _look(self, settings: Settings, project: ProjectName, *, force: bool) -> Checked:
+        key = page_key(settings.incarnation, settings.identity, project)
+        before = self._before(settings, project, key)
+        try:
+            checked = await self._ask_patiently(settings, project, before, force=force)
+        except (UpstreamFailed, InvalidPage) as failure:
+            logger.warning("page not refreshed", index=settings.name, project=project, reason=str(failure))
+            wait = getattr(failure, "retry_after_s", None) or AFTER_FAILURE_S
+            checked = _checked(before, FAILED, str(failure), wait)
+        with self._upstreams.local.write() as store:
+            CHECKED.put(store, key, checked)
+        return checked
+
+    def _before(self, settings: Settings, project: ProjectName, key: bytes) -> _Before:
+        with self._upstreams.reader.snapshot() as store:
+            page = upstream.find(store, settings.incarnation, project)
+        since = 0 if page is None else page.since
+        checked = self._upstreams.local.checked(key)
+        return _Before(since, checked if checked is not None and checked.seen == since else None)
+
+    async def _ask_patiently(
+        self, settings: Settings, project: ProjectName, before: _Before, *, force: bool
+    ) -> Checked:
+        """Ask again after a failure where there is nothing else to show."""
+        delays = [] if before.since else retry_delays(RETRIES, self._upstreams.breaker(settings).random)
+        for delay in delays:
+            try:
+                return await self._ask(settings, project, before, force=force)
+            except UpstreamRefused:
+                raise
+            except UpstreamFailed:
+                await asyncio.sleep(delay)
+        return await self._ask(settings, project, before, force=force)
+
+    async def _ask(self, settings: Settings, project: ProjectName, before: _Before, *, force: bool) -> Checked:
+        url = settings.page_url(project)
+        headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip", **({} if force else _validators(before))}
+        total_s = self._upstreams.config.upstream_timeout_s
+        async with self._upstreams.get(settings, url, headers, total_s) as answer:
+            if answer.status == 304 and before.checked is not None:  # noqa: PLR2004 - Not Modified
+                return _checked(before, OK, "", settings.expiry_s)
+            if answer.status in (404, 410):
+                return _missing(settings, before)
+            if answer.status != 200:  # noqa: PLR2004 - OK
+                raise UpstreamFailed(f"upstream answers {answer.status}")
+            serial = _serial(answer)
+            last = -1 if before.checked is None else before.checked.serial
+            if 0 <= serial < last and not settings.ignore_serial:
+                raise UpstreamFailed(f"upstream went back from serial {last} to {serial}")
+            page = await self._read(answer, project)
+        since = await self._write_down(settings, project, page)
+        headers_of = answer.headers
+        etag, modified = headers_of.get("ETag", ""), headers_of.get("Last-Modified", "")
+        return Checked(_now(), 0, since, OK, "", etag[:1_000], modified[:100], serial)
+
+    async def _read(self, answer: Answer, project: ProjectName) -> UpstreamPage:
+        kind = answer.headers.get("Content-Type", "")
+        with tempfile.SpooledTemporaryFile(IN_MEMORY) as body:
+            size = 0
+            async for piece in answer.body(self._upstreams.config.max_page_size):
+                size += len(piece)
+                body.write(piece)
+            body.seek(0)
+            whole: BinaryIO = BytesIO(body.read()) if size <= IN_MEMORY else body  # type: ignore[assignment] # is one
+            if size <= ON_THE_LOOP:
+                return read_page(whole, kind, answer.url, project)
+            return await in_thread(read_page, whole, kind, answer.url, project)
+
+    async def _write_down(self, settings: Settings, project: ProjectName, page: UpstreamPage) -> int:
+        """Write down what differs, and return the serial that made the page what it is."""
+        for reason in page.left_out:
+            logger.info("link left out", index=settings.name, project=project, reason=reason)
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await self._write_once(settings, project, page)
+            except Conflict:
+                continue
+        return await self._write_once(settings, project, page)
+
+    async def _write_once(self, settings: Settings, project: ProjectName, page: UpstreamPage) -> int:
+        where = (settings.incarnation, project)
+        with self._upstreams.reader.snapshot() as store:
+            row = upstream.find(store, *where)
+            known = Known(
+                self._upstreams.mirrored.of(store, *where),
+                fetched.of_project(store, *where),
+                fetched.alarms_of(store, *where),
+            )
+        url = settings.page_url(project)
+        small = len(page.files) <= 200  # noqa: PLR2004 - files that take about a millisecond
+        found = compare(known, page.files, url) if small else await in_thread(compare, known, page.files, url)
+        await self._report(settings, project, found)
+        if found.urls:
+            with self._upstreams.local.write() as store:
+                put_urls(store, page_key(settings.incarnation, settings.identity, project), found.urls)
+        same = row is not None and (row.status, row.reason) == (page.status, page.reason)
+        if row is not None and same and not found.parts:
+            return row.since
+        since = 0 if row is None else row.since
+        command = ChangeMirrorPage(*where, since, Status(page.status), page.reason, found.base, found.parts)
+        done = await self._upstreams.submit(CALLER, command)
+        return done.last if isinstance(done, Committed) else done.serial
+
+    async def _report(self, settings: Settings, project: ProjectName, found: Difference) -> None:
+        for claim in found.claims[:MAX_CLAIMS]:
+            logger.error("digest changed", index=settings.name, project=project, filename=claim.filename)
+            command = ReportHash(settings.incarnation, project, claim.filename, claim.known, claim.claimed)
+            await self._upstreams.submit(CALLER, command)
+
+
+def _validators(before: _Before) -> dict[str, str]:
+    checked = before.checked
+    if checked is None or not before.since:
+        return {}
+    found = {"If-None-Match": checked.etag, "If-Modified-Since": "" if checked.etag else checked.modified}
+    return {name: value for name, value in found.items() if value}
+
+
+def _missing(settings: Settings, before: _Before) -> Checked:
+    """Return what a 404 means: a project that was there stays, one that never was is missing for a while."""
+    briefly = min(BRIEFLY_S, settings.expiry_s)
+    if before.since:
+        return _checked(before, FAILED, "upstream no longer has the project", briefly)
+    return _checked(before, MISSING, "", briefly)
+
+
+def _checked(before: _Before, outcome: str, reason: str, wait_s: float) -> Checked:
+    """Return a look that changed nothing; validators stay."""
+    now = _now()
+    last = before.checked or Checked(0, 0, before.since, "", "", "", "", -1)
+    until = now + int(wait_s * 1e6)
+    return Checked(now, until, before.since, outcome, reason, last.etag, last.modified, last.serial)
+
+
+def _serial(answer: Answer) -> int:
+    text = answer.headers.get("X-PyPI-Last-Serial", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1  # noqa: PLR2004 - below 2**63
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000

@@ -1,0 +1,168 @@
+"""The one process of a node that asks upstreams: each page and file is asked for once, and none holds up a worker."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+
+from changelog.blobs import Blobs
+from changelog.errors import LedgerpiError, NotFound, Unavailable
+from changelog.names import FileName, ProjectName
+from changelog.reader import Reader
+from server.config import Config
+from server.connection import Connection
+from server.logs import configure_logs
+from server.spool import Spool
+from server.submit import Submit
+from server.upstream.asking import Upstreams
+from server.upstream.cache import Cache
+from server.upstream.client import Limits, UpstreamClient
+from server.upstream.documents import Documents
+from server.upstream.downloads import Download, Downloads
+from server.upstream.failures import UpstreamFailed
+from server.upstream.lists import Lists
+from server.upstream.pages import Pages
+from server.upstream.state import LocalState
+from server.wire import PART, Frame, death_of_parent, error_frame, framed, listen
+
+logger = structlog.get_logger()
+
+
+class UpstreamService:
+    """Answers the workers."""
+
+    def __init__(self, upstreams: Upstreams) -> None:
+        """Ask *upstreams*."""
+        self._upstreams = upstreams
+        self.cache = Cache(upstreams)
+        self._pages = Pages(upstreams)
+        self.downloads = Downloads(upstreams, self._pages, self.cache.added)
+        self._documents = Documents(upstreams, self.downloads)
+        self._lists = Lists(upstreams)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, connection: Connection, message: Frame) -> None:
+        """Begin to answer *message*."""
+        number, kind, *items = message
+        task = asyncio.ensure_future(self._answer(connection, number, kind, items))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, connection: Connection, number: int, kind: str, items: list[object]) -> None:
+        try:
+            answer = await self._answered(connection, number, kind, items)
+        except UpstreamFailed as failed:
+            connection.send(error_frame(number, Unavailable(failed.reason)))
+        except LedgerpiError as error:
+            connection.send(error_frame(number, error))
+        except Exception:
+            connection.send(error_frame(number, Unavailable("upstream could not be asked")))
+            logger.exception("question not answered", kind=kind)
+        else:
+            connection.send(framed(number, "ok", *answer))
+
+    async def _answered(
+        self, connection: Connection, number: int, kind: str, items: list[object]
+    ) -> tuple[object, ...]:
+        if kind == "used":
+            self.cache.used(items[0])  # type: ignore[arg-type] # as the workers send it
+            return ()
+        index = int(str(items[0]))
+        if kind == "list":
+            return await self._lists.refresh(index, known=bool(items[1]))
+        project = ProjectName(str(items[1]))
+        if kind == "page":
+            return await self._pages.refresh(index, project, known=bool(items[2]), force=bool(items[3]))
+        filename = FileName(str(items[2]))
+        if kind == "metadata":
+            return (await self._documents.get(index, project, filename),)
+        if kind == "file":
+            return await self._hand_on(connection, number, self.downloads.begin(index, project, filename))
+        raise NotFound(f"no such message: {kind}")
+
+    async def _hand_on(self, connection: Connection, number: int, download: Download) -> tuple[object, ...]:
+        """Tell how far a download is, whenever it gets further, until it ends."""
+        news = asyncio.Event()
+        download.watchers.append(news.set)
+        try:
+            while not download.ended:
+                if download.total is not None or download.received:
+                    total = -1 if download.total is None else download.total
+                    connection.send(framed(number, PART, str(download.path), total, download.received))
+                await news.wait()
+                news.clear()
+        finally:
+            download.watchers.remove(news.set)
+        if download.error is not None:
+            raise download.error
+        return (str(download.path), download.total, download.received, download.sha256)
+
+    async def close(self) -> None:
+        """End what runs."""
+        for task in self._tasks:
+            task.cancel()
+        await self.downloads.close()
+        self.cache.close()
+
+
+def make_upstreams(config: Config) -> Upstreams:
+    """Open everything that asking upstreams needs; made inside a running loop."""
+    layout = config.layout
+    spool = Spool(layout.spool / "upstream")
+    spool.clear()
+    limits = Limits(
+        connect_s=config.upstream_connect_timeout_s,
+        first_byte_s=config.upstream_first_byte_timeout_s,
+        total_s=config.upstream_timeout_s,
+    )
+    ca_file = Path(config.upstream_ca_file) if config.upstream_ca_file else None
+
+    def client() -> UpstreamClient:
+        return UpstreamClient(limits, config.private_upstreams, proxy=config.upstream_proxy, ca_file=ca_file)
+
+    return Upstreams(
+        config=config,
+        reader=Reader(layout.changelog, config.map_size),
+        submit=Submit(layout.socket),
+        blobs=Blobs(layout.blobs),
+        spool=spool,
+        local=LocalState(layout.local, readonly=False),
+        client=client(),
+        file_client=client(),
+    )
+
+
+async def serve(config: Config, parent: int) -> None:
+    """Answer until the supervisor's end of the pipe *parent* is closed."""
+    upstreams = make_upstreams(config)
+    service = UpstreamService(upstreams)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_unix_server(lambda: Connection(service), sock=listen(config.layout.upstream_socket))
+    os.write(sys.stdout.fileno(), b"ready\n")  # the supervisor reads this
+    await service.cache.start()
+    await death_of_parent(parent)
+    server.close()
+    await service.close()
+    await upstreams.client.close()
+    await upstreams.file_client.close()
+    upstreams.submit.close()
+    upstreams.spool.close()
+    upstreams.local.close()
+    upstreams.reader.close()
+
+
+def main() -> None:
+    """Run as a child of the supervisor: configuration and pipe are arguments."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the supervisor says when to end
+    configure_logs()
+    config = Config(**json.loads(sys.argv[1]))
+    asyncio.run(serve(config, int(sys.argv[2])))
+
+
+if __name__ == "__main__":
+    main()
