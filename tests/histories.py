@@ -16,11 +16,19 @@ from changelog.events.projects import (
     ReleaseDeleted,
     ReleaseRegistered,
 )
+from changelog.events.upstream import (
+    MirroredFile,
+    MirrorFileFetched,
+    MirrorHashAccepted,
+    MirrorHashChanged,
+    MirrorMetadataFetched,
+    MirrorPageChanged,
+)
 from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, UserDeleted
 from changelog.names import FileName, IndexName, ProjectName, UserName, Version
 from changelog.records import NONE, SALT_BYTES, Record
-from changelog.tables import Store
-from changelog.views import files, indexes, projects, users
+from changelog.tables import LmdbStore, Store
+from changelog.views import files, indexes, projects, upstream, users
 from changelog.views.page import Status
 from changelog.writer import Already, Decision, Proposal
 from tests.nodes import Folding, Node, uploaded
@@ -28,6 +36,7 @@ from tests.nodes import Folding, Node, uploaded
 USERS = tuple(map(UserName, ("alice", "bob")))
 INDEXES = tuple(map(IndexName, ("alice/dev", "alice/prod", "bob/dev")))
 PROJECTS = tuple(map(ProjectName, ("demo", "demo-extra")))
+MIRRORED = ProjectName("mirrored")
 VERSIONS = tuple(map(Version, ("1.0", "1.0.1", "2.0")))
 CONTENTS = (b"first bytes", b"second bytes")
 METADATA = (b"Name: one\n", b"Name: two\n")
@@ -158,6 +167,43 @@ def _set_status(store: Store, wish: Wish) -> Decision:
     return [ProjectStatusSet(_project(store, wish), wish.project, wish.status.value, "why")]
 
 
+def _change_page(store: Store, wish: Wish) -> Decision:
+    index = _index(store, wish)
+    digest = sha256(wish.content).digest()
+    file = MirroredFile(
+        filename=wish.filename,
+        version=wish.version,
+        url="files/",
+        sha256=digest if wish.volatile else b"",
+        hashes=(("md5", "00"),) if wish.mirror else (),
+        size=wish.number if wish.wheel else None,
+        upload_time=None if wish.mirror else wish.number,
+        requires_python=">=3.9",
+        yanked="broken" if wish.volatile else None,
+        core_metadata=(wish.metadata and sha256(wish.metadata).digest()) or None,
+        provenance="",
+    )
+    there = upstream.files(store, index, MIRRORED) if isinstance(store, LmdbStore) else {}
+    removed = tuple(name for name in there if name != wish.filename)[:1]
+    return [MirrorPageChanged(index, MIRRORED, wish.status.value, "why", f"../{wish.number}/", (file,), removed)]
+
+
+def _fetch(store: Store, wish: Wish) -> Decision:
+    index, digest = _index(store, wish), sha256(wish.content).digest()
+    metadata = wish.metadata and sha256(wish.metadata).digest()
+    if metadata and wish.mirror:
+        return [MirrorMetadataFetched(index, MIRRORED, wish.filename, metadata)]
+    size = len(wish.content)
+    return [MirrorFileFetched(index, MIRRORED, wish.filename, size, digest, metadata, completes=wish.volatile)]
+
+
+def _claim(store: Store, wish: Wish) -> Decision:
+    index, digest = _index(store, wish), sha256(wish.content).digest()
+    if wish.volatile:
+        return [MirrorHashAccepted(index, MIRRORED, wish.filename, digest)]
+    return [MirrorHashChanged(index, MIRRORED, wish.filename, digest, sha256(digest).digest())]
+
+
 def _user(store: Store, wish: Wish) -> None:
     if users.find(store, wish.user) is None:
         raise NotFound(wish.user)
@@ -194,6 +240,9 @@ OPS: dict[str, Callable[[Store, Wish], Decision]] = {
     "delete release": _delete_release,
     "delete project": _delete_project,
     "set status": _set_status,
+    "change page": _change_page,
+    "fetch": _fetch,
+    "claim": _claim,
     "modify index": _modify_index,
     "change texts": _change_texts,
     "delete index": _delete_index,

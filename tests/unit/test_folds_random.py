@@ -15,10 +15,11 @@ from changelog.events.projects import (
     ReleaseDeleted,
     ReleaseRegistered,
 )
+from changelog.events.upstream import MirrorPageChanged
 from changelog.names import IndexName
 from changelog.tables import key_serial
 from changelog.views import files, pages, projects, serials
-from tests.histories import INDEXES, PROJECTS, Wish, histories, play
+from tests.histories import INDEXES, MIRRORED, PROJECTS, Wish, histories, play
 from tests.nodes import Folding
 
 Shown = tuple[str, tuple[str, ...], dict[str, tuple[str, bytes, str | None]]]
@@ -60,8 +61,10 @@ class Model:
                 self._release(event)
             case FileUploaded() | FileDeleted() | FileYanked() | FileUnyanked():
                 self._file(event)
+            case MirrorPageChanged(index=number):
+                self.projects[self.numbers[number]][MIRRORED] = Files()
             case _:
-                pass  # users are not on pages
+                pass  # users and fetched files are not on pages
 
     def _release(self, event: ReleaseRegistered | ReleaseDeleted) -> None:
         index = self.projects[self.numbers[event.index]]

@@ -1,7 +1,7 @@
 """Fields of attrs classes as msgpack, and the types that are refused."""
 
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 import pytest
 from attrs import frozen
@@ -146,3 +146,40 @@ def test_plain_values_come_back_and_have_one_form(value: object) -> None:
     raw = packb(value)
     assert unpackb(raw) == value
     assert packb(unpackb(raw)) == raw
+
+
+class Pair(NamedTuple):
+    """Two values, one of which may be missing."""
+
+    name: str
+    number: int | None
+    tags: tuple[str, ...]
+
+
+@frozen
+class Holder:
+    """A value with named tuples in it."""
+
+    pairs: tuple[Pair, ...]
+
+
+HOLDERS = Packing(Holder)
+
+
+def test_named_tuples_are_arrays() -> None:
+    assert HOLDERS.pack(Holder((Pair("a", 1, ()), Pair("b", None, ("x",))))) == packb(
+        ((("a", 1, ()), ("b", None, ("x",))),)
+    )
+
+
+def test_named_tuples_come_back_as_equal_tuples() -> None:
+    value = Holder((Pair("a", 1, ()),))
+    assert HOLDERS.value(unpackb(HOLDERS.pack(value))) == value
+
+
+@pytest.mark.parametrize(
+    "wrong", [("a", 1), ("a", 1, (), 2), (1, 1, ()), ("a", "1", ()), ("a", 1, (2,)), ("a", True, ()), "abc", None]
+)
+def test_named_tuples_of_another_shape_are_refused(wrong: object) -> None:
+    with pytest.raises(InvalidEntry):
+        HOLDERS.value(((wrong,),))
