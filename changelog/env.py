@@ -161,6 +161,11 @@ class ScratchEnv:
         with self._env.begin(write=True) as txn:
             yield LmdbStore(txn, self._tables)
 
+    def reader_check(self) -> int:
+        """As :meth:`Env.reader_check`."""
+        freed: int = self._env.reader_check()
+        return freed
+
     def sync(self) -> None:
         """Wait for the disk."""
         self._env.sync(True)  # noqa: FBT003 - force

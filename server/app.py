@@ -6,7 +6,7 @@ import structlog
 from aiohttp import web
 
 from changelog import log
-from changelog.errors import InvalidForm, LedgerpiError, NotFound
+from changelog.errors import InvalidForm, LedgerpiError, NotFound, Unavailable
 from server.errors import response
 from server.handlers import simple
 from server.hot import HotAnswers
@@ -73,7 +73,8 @@ class App:
     def _refusal(self, request: web.BaseRequest, error: LedgerpiError) -> web.Response:
         answer = response(error, request.headers.get("Accept", "*/*"), reason=request.method == "POST")
         if answer.status >= 500:  # noqa: PLR2004 - ours, not the client's
-            logger.error("request failed", path=request.path[:200], status=answer.status, reason=str(error))
+            log = logger.warning if isinstance(error, Unavailable) else logger.error
+            log("request failed", path=request.path[:200], status=answer.status, reason=str(error))
         return answer
 
     def _serial(self) -> int:

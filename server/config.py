@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from attrs import asdict, field, frozen
-from attrs.validators import ge, gt, in_
+from attrs.validators import deep_iterable, ge, gt, in_
 
 from changelog.env import DEFAULT_MAP_SIZE
 from server.layout import Layout
 
 GIB = 1 << 30
+
+
+def _check_network(_config: object, _field: object, text: str) -> None:
+    """Raise ValueError unless *text* is a network in CIDR notation."""
+    ip_network(text)
 
 
 @frozen
@@ -37,9 +42,9 @@ class Config:
         default=60.0, validator=gt(0)
     )  # seconds, of a whole page; files have no such bound
     max_page_size: int = field(default=64 << 20, validator=ge(1))  # bytes of an upstream's page, unpacked
-    allow_private_upstreams: tuple[str, ...] = field(
-        default=(), converter=tuple
-    )  # networks; others that are private are refused
+    allow_private_upstreams: tuple[str, ...] = field(  # networks, CIDR; addresses elsewhere have to be public
+        default=(), converter=tuple, validator=deep_iterable(_check_network)
+    )
     upstream_proxy: str = ""  # URL of a proxy for all upstreams, "" = none
     upstream_ca_file: str = ""  # certificates that are trusted besides the system's, "" = none
     mirror_cache_size: int = field(default=0, validator=ge(0))  # bytes of fetched files that are kept; 0 = all

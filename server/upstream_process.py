@@ -15,6 +15,7 @@ from changelog.names import FileName, ProjectName
 from changelog.reader import Reader
 from server.config import Config
 from server.connection import Connection
+from server.executors import in_thread
 from server.logs import configure_logs
 from server.spool import Spool
 from server.submit import Submit
@@ -28,6 +29,8 @@ from server.upstream.lists import Lists
 from server.upstream.pages import Pages
 from server.upstream.state import LocalState
 from server.wire import PART, Frame, death_of_parent, error_frame, framed, listen
+
+TIDY_EVERY_S = 3_600.0
 
 logger = structlog.get_logger()
 
@@ -144,7 +147,9 @@ async def serve(config: Config, parent: int) -> None:
     server = await loop.create_unix_server(lambda: Connection(service), sock=listen(config.layout.upstream_socket))
     os.write(sys.stdout.fileno(), b"ready\n")  # the supervisor reads this
     await service.cache.start()
+    tidying = asyncio.ensure_future(_tidy(upstreams.local))
     await death_of_parent(parent)
+    tidying.cancel()
     server.close()
     await service.close()
     await upstreams.client.close()
@@ -153,6 +158,13 @@ async def serve(config: Config, parent: int) -> None:
     upstreams.spool.close()
     upstreams.local.close()
     upstreams.reader.close()
+
+
+async def _tidy(local: LocalState) -> None:
+    """Tidy up now and every hour."""
+    while True:
+        await in_thread(local.tidy)
+        await asyncio.sleep(TIDY_EVERY_S)
 
 
 def main() -> None:

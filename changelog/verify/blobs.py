@@ -30,6 +30,11 @@ class Named:
         return self.key[1:]
 
     @property
+    def may_be_missing(self) -> bool:
+        """Whether they can be fetched again, so that only wrong bytes are a fault."""
+        return self.key[:1] == digests.CACHED
+
+    @property
     def is_metadata(self) -> bool:
         """Whether they are core metadata, which lie in a table when they are small."""
         return self.key[:1] == digests.METADATA
@@ -75,6 +80,8 @@ def _fault(blobs: Blobs, named: Named) -> str | None:
             digest = file_digest(file)
             size = file.tell()
     except FileNotFoundError:
+        if named.may_be_missing:
+            return None
         return "the content is missing" if named.is_metadata else "the blob is missing"
     except OSError as error:
         return f"the blob can not be read: {error.strerror}"

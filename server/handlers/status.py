@@ -25,8 +25,9 @@ async def api(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
     if len(segments) > 2:  # noqa: PLR2004 - user, index, +api
         name = index_of(segments)
         with parts.reader.snapshot() as store:
-            parts.sources.of(store, name)
-        result |= {"index": f"{base}/{name}", "simpleindex": f"{base}/{name}/+simple/", "pypisubmit": f"{base}/{name}/"}
+            is_mirror = parts.mirrors.settings(store, parts.sources.of(store, name)[0][1]) is not None
+        result |= {"index": f"{base}/{name}", "simpleindex": f"{base}/{name}/+simple/"}
+        result |= {} if is_mirror else {"pypisubmit": f"{base}/{name}/"}
     return enveloped("apiconfig", result)
 
 

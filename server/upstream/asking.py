@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import structlog
 from attrs import field, frozen
@@ -20,9 +21,9 @@ from server.upstream.breaker import Breaker, retry_after_s
 from server.upstream.client import Answer, UpstreamClient
 from server.upstream.failures import UpstreamFailed, UpstreamRefused
 from server.upstream.mirrored import MirroredFiles
+from server.upstream.origins import Credentials, origin_of
 from server.upstream.settings import Settings, SettingsCache
 from server.upstream.state import FAILED, HEALTH, OK, Health, LocalState
-from server.upstream.origins import Credentials, origin_of
 
 CALLER = Caller(UPSTREAM, 0)
 FAILURE_STATUS = 500  # and above; and 429: the upstream, not what was asked for, is at fault
@@ -87,18 +88,27 @@ class Upstreams:
             async with client.get(url, headers, _credentials(settings, url), total_s=total_s) as answer:
                 _check_status(answer)
                 yield answer
-        except UpstreamRefused:
+        except UpstreamRefused as refused:
             breaker.succeeded()  # it is what was asked for that can not be had
-            raise
+            raise UpstreamRefused(self._public(settings, refused)) from refused
         except UpstreamFailed as failed:
-            breaker.failed(failed.reason, failed.retry_after_s)
-            self.note(settings, FAILED, failed.reason)
-            raise
+            reason = self._public(settings, failed)
+            breaker.failed(reason, failed.retry_after_s)
+            self.note(settings, FAILED, reason)
+            raise UpstreamFailed(reason, failed.retry_after_s) from failed
         except LedgerpiError:
             breaker.succeeded()  # what came is of no use here, but it came
             raise
         breaker.succeeded()
         self.note(settings, OK, "")
+
+    def _public(self, settings: Settings, failure: UpstreamFailed) -> str:
+        """Return the reason as anybody may read it: where the upstream is stays between the owner and the log."""
+        host = urlsplit(settings.url).hostname or ""
+        told = failure.reason.replace(host, "upstream") if host else failure.reason
+        if told != failure.reason:
+            logger.info("upstream failed", index=settings.name, reason=failure.reason)
+        return told
 
     def note(self, settings: Settings, outcome: str, reason: str) -> None:
         """Write down how the upstream is doing, for the status page."""

@@ -1,5 +1,7 @@
 """What it means when an upstream index gives no usable answer."""
 
+import os
+
 from aiohttp import (
     ClientConnectorCertificateError,
     ClientConnectorDNSError,
@@ -68,7 +70,8 @@ def _why(error: BaseException) -> str:
     if isinstance(error, ClientConnectorCertificateError):
         return getattr(error.certificate_error, "verify_message", "") or "not valid"
     if isinstance(error, ClientConnectorError):
-        return getattr(error.os_error, "reason", None) or error.os_error.strerror or type(error.os_error).__name__
+        number = error.os_error.errno  # asyncio's own text has the address in it
+        return getattr(error.os_error, "reason", None) or (os.strerror(number) if number else "no reason told")
     while error.__cause__ is not None:
         error = error.__cause__
     return type(error).__name__

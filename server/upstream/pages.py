@@ -19,7 +19,7 @@ from server.executors import in_thread
 from server.upstream.asking import CALLER, Upstreams
 from server.upstream.breaker import retry_delays
 from server.upstream.client import Answer
-from server.upstream.diff import Difference, Known, compare
+from server.upstream.diff import BYTES_AT_ONCE, Difference, Known, compare
 from server.upstream.failures import UpstreamFailed, UpstreamRefused
 from server.upstream.page import InvalidPage, UpstreamPage
 from server.upstream.read_page import read_page
@@ -33,6 +33,7 @@ BRIEFLY_S = 60.0  # that a 404 is remembered, if pages are not fresh for less
 AFTER_FAILURE_S = 5.0  # before upstream is asked again for the page
 RETRIES = 2  # of a page that nobody has ever seen
 ATTEMPTS = 3  # to write down what others change at the same time
+MAX_PARTS = 500  # entries of one look at a page, which are one message to the writer
 MAX_CLAIMS = 100  # alarms that one look at a page raises
 SLOW = "upstream has not answered yet"
 
@@ -178,6 +179,8 @@ class Pages:
         url = settings.page_url(project)
         small = len(page.files) <= 200  # noqa: PLR2004 - files that take about a millisecond
         found = compare(known, page.files, url) if small else await in_thread(compare, known, page.files, url)
+        if len(found.parts) > MAX_PARTS:
+            raise InvalidPage(f"the page differs in more than {MAX_PARTS * BYTES_AT_ONCE} bytes")
         await self._report(settings, project, found)
         if found.urls:
             with self._upstreams.local.write() as store:

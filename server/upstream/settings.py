@@ -10,8 +10,8 @@ from changelog.names import IndexName, ProjectName
 from changelog.tables import Store
 from changelog.views import indexes, serials
 from changelog.views.indexes import MIRROR
-from server.upstream.state import identity
 from server.upstream.origins import Credentials, split_credentials
+from server.upstream.state import identity
 
 EXPIRY_S = 1_800  # seconds that a page counts as fresh where the index does not say
 

@@ -5,6 +5,7 @@ No part of the history: it is another on every node, and can be lost at any time
 
 import hashlib
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from changelog.tables import LmdbStore, Store, Table, serial_key
 MAP_SIZE = 64 << 30  # bytes of address space
 IDENTITY_BYTES = 8
 BOOT = Path("/proc/sys/kernel/random/boot_id")
+AT_ONCE = 1_000  # rows removed by one transaction
 OK, MISSING, FAILED = "ok", "missing", "failed"
 
 
@@ -106,6 +108,17 @@ class LocalState:
         """Return how the last look at a page went, or None."""
         with self._env.read() as store:
             return CHECKED.get(store, key)
+
+    def tidy(self) -> None:
+        """Forget pages that nobody has and nobody asked for lately, and slots of readers that died."""
+        now = time.time_ns() // 1_000
+        with self._env.read() as store:
+            old = [key for key, row in CHECKED.scan(store) if row.outcome != OK and not row.seen and row.until < now]
+        for start in range(0, len(old), AT_ONCE):
+            with self._env.write() as store:
+                for key in old[start : start + AT_ONCE]:
+                    store.delete(CHECKED.name, key)
+        self._env.reader_check()
 
     def close(self) -> None:
         """Close the tables, and let them outlive a restart of the machine."""
