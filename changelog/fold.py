@@ -18,7 +18,7 @@ from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, Use
 from changelog.tables import Store
 from changelog.views import cluster, digests, files, indexes, projects, serials, users
 
-VIEWS_VERSION = 1  # another number makes the next start fold all views anew
+VIEWS_VERSION = 2  # another number makes the next start fold all views anew
 
 Fold = Callable[[Store, Any, Stamp], None]
 

@@ -1,4 +1,8 @@
-"""The supervisor: binds the port, starts one writer and the workers, restarts what dies, and takes them with it."""
+"""The supervisor: binds the port, starts one writer and the workers, restarts what dies, and takes them with it.
+
+Workers begin when the writer is ready for the first time: it has made the tables that they open by name, and folded the
+views for this version of the program. Their imports, which take longer, run meanwhile.
+"""
 
 import json
 import os
@@ -9,13 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import structlog
 from attrs import define, field
 
 from changelog.env import Env
-from changelog.fold import VIEW_TABLES
 from server import locks
 from server.config import Config
 from server.counts import shared_counts
@@ -66,6 +70,7 @@ class Supervisor:
         self._children += [Child(f"worker-{number}", "server.worker", number) for number in range(workers)]
         self._selector = selectors.DefaultSelector()
         self._stopping = False
+        self._tables_made = False
         self._announced = False
         self.failed = False  # the node could not be started
 
@@ -79,7 +84,7 @@ class Supervisor:
         """Run until SIGTERM or SIGINT, or until it is clear that the node can not start (``failed``)."""
         for page in self._config.layout.pages.glob("*"):
             page.unlink()
-        env = Env(self._config.layout.changelog, VIEW_TABLES, readonly=True, map_size=self._config.map_size)
+        env = Env(self._config.layout.changelog, (), readonly=True, map_size=self._config.map_size)  # reads no views
         wake = self._wake_on_signals()
         for child in self._children:
             self._start(child)
@@ -121,8 +126,10 @@ class Supervisor:
         arguments = [config, *map(str, descriptors), str(child.number), child.name]
         command = [sys.executable, "-m", child.module, *arguments]
         child.process = subprocess.Popen(  # noqa: S603 - our own modules
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, pass_fds=descriptors
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=descriptors
         )
+        if self._tables_made:
+            _let_begin(child)
         child.ready = False
         child.started = time.monotonic()
         if child.process.stdout is not None:
@@ -137,6 +144,10 @@ class Supervisor:
         child.ready = child.ready or bool(said)
         if not said:
             self._selector.unregister(process.stdout)
+        elif child is self._children[0] and not self._tables_made:
+            self._tables_made = True
+            for waiting in self._children:
+                _let_begin(waiting)
         if not self._announced and all(child.ready for child in self._children):
             self._announced = True
             self._on_ready(self.url)
@@ -160,6 +171,8 @@ class Supervisor:
             if process.stdout in {key.fileobj for key in self._selector.get_map().values()}:
                 self._selector.unregister(process.stdout)
             process.stdout.close()
+        if process.stdin is not None:
+            process.stdin.close()
         child.process = None
         young = time.monotonic() < child.started + YOUNG_S
         child.failures = child.failures + 1 if young else 0
@@ -180,6 +193,14 @@ class Supervisor:
             _wait(child.process, deadline)
         os.close(self._parent)
         _wait(writer.process, deadline)
+
+
+def _let_begin(child: Child) -> None:
+    """Let a worker open the tables; a writer does not ask."""
+    if child.process is not None and child.process.stdin is not None:
+        with suppress(BrokenPipeError):  # it died; the next one will be let begin at once
+            child.process.stdin.write(b"begin\n")
+            child.process.stdin.close()
 
 
 def _wait(process: "subprocess.Popen[bytes] | None", deadline: float) -> None:

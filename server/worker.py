@@ -95,6 +95,8 @@ def main() -> None:
     listening = socket.socket(fileno=int(sys.argv[3]))
     listening.settimeout(0)
     counts = Counts(int(sys.argv[4]), int(sys.argv[5]))
+    if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead
+        return
     asyncio.run(serve(config, int(sys.argv[2]), listening, counts, sys.argv[6]))
 
 
