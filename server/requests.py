@@ -10,7 +10,7 @@ from aiohttp import web
 from changelog.errors import InvalidForm, InvalidName, TooLarge
 from changelog.names import IndexName, ProjectName, Version, index_part, project_name, user_name, version
 
-SERIAL = "serial"  # key of a request whose answer is made at this head and depends on no credential
+SERIAL = web.RequestKey("serial", int)  # of a request whose answer is made at this head and depends on no credential
 MAX_PATH = 2_048  # characters
 MAX_JSON = 2 << 20  # bytes
 MAX_DEPTH = 32
