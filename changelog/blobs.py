@@ -43,11 +43,11 @@ class Blobs:
         It replaces a file of that name, which has the same bytes or is damaged. A crash leaves a
         spooled file or an unnamed blob, which ``verify --repair`` removes.
         """
-        descriptor = os.open(spooled, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)  # first the bytes: a name without them would be an empty file after a power cut
-        finally:
-            os.close(descriptor)
+        sync_file(spooled)  # first the bytes: a name without them would be an empty file after a power cut
+        self.publish_synced(spooled, digest)
+
+    def publish_synced(self, spooled: Path, digest: bytes) -> None:
+        """As :meth:`publish`, of a file that :func:`sync_file` was called for since it was written."""
         target = self._name(digest)
         os.replace(spooled, target)
         sync_folder(os.path.dirname(target))  # then the name: only now may an entry speak of it
@@ -112,6 +112,15 @@ class Blobs:
 def file_digest(file: BufferedReader) -> bytes:
     """Return the SHA-256 of the rest of *file*."""
     return hashlib.file_digest(file, "sha256").digest()
+
+
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file durable, not its name."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path | str) -> None:

@@ -25,7 +25,7 @@ from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, Use
 from changelog.tables import Store
 from changelog.views import cluster, digests, fetched, files, indexes, projects, serials, upstream, users
 
-VIEWS_VERSION = 1  # another number makes the next start fold all views anew
+VIEWS_VERSION = 2  # another number makes the next start fold all views anew
 
 Fold = Callable[[Store, Any, Stamp], None]
 

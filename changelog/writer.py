@@ -176,7 +176,7 @@ class Writer:
         for record in proposal.records:
             store.put("records", record.commitment, record.stored)
         for digest, content in proposal.contents:
-            store.put("contents", digest, content)
+            store.put("contents", digest, contents.packed(content))
         for entry in entries:
             log.append(store, entry.stamp.serial, entry.raw)
             fold(store, entry.event, entry.stamp)

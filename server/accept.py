@@ -11,18 +11,23 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from server.counts import Counts
+from server.patience import Patience, PatientServer
 
 PATIENCE_S = 0.002  # that a worker with more connections than another gives it
-MAX_HEADER = 16 << 10  # bytes of a header line
 PAUSE_S = 0.2  # when the system can take no more connections
 
 
-class CountedServer(web.Server):
+class CountedServer(PatientServer):
     """Counts its connections down; the acceptor counts them up."""
 
-    def __init__(self, counts: Counts, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+    def __init__(
+        self,
+        counts: Counts,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        patience: Patience | None = None,
+    ) -> None:
         """Answer with *handler*."""
-        super().__init__(handler, access_log=None, max_line_size=MAX_HEADER, max_field_size=MAX_HEADER)
+        super().__init__(handler, patience)
         self._counts = counts
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
@@ -34,12 +39,13 @@ class CountedServer(web.Server):
 class Acceptor:
     """Accepts connections for one worker."""
 
-    def __init__(self, listening: socket.socket, counts: Counts, protocol: Callable[[], asyncio.Protocol]) -> None:
-        """Hand connections of *listening* to *protocol*, a :class:`CountedServer`."""
+    def __init__(self, listening: socket.socket, counts: Counts, server: CountedServer) -> None:
+        """Hand connections of *listening* to *server*."""
+        server.patience.watch_unread(listening)
         self._loop = asyncio.get_running_loop()
         self._listening = listening
         self._counts = counts
-        self._protocol = protocol
+        self._server = server
         self._tasks: set[asyncio.Task[object]] = set()
         self._paused: asyncio.TimerHandle | None = None
         self._resume()
@@ -78,6 +84,6 @@ class Acceptor:
             return
         connection.settimeout(0)
         self._counts.add(1)
-        task = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connection))
+        task = self._loop.create_task(self._loop.connect_accepted_socket(self._server, connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

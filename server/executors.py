@@ -17,7 +17,12 @@ _POOL = ThreadPoolExecutor(THREADS, thread_name_prefix="work")
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Return what *work* returns, run in a thread."""
-    return await asyncio.get_running_loop().run_in_executor(_POOL, lambda: work(*args, **kwargs))
+    return await begin_in_thread(work, *args, **kwargs)
+
+
+def begin_in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+    """As :func:`in_thread`, begun at once; the caller has to await what is returned."""
+    return asyncio.get_running_loop().run_in_executor(_POOL, lambda: work(*args, **kwargs))
 
 
 async def for_reading(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -22,6 +22,7 @@ class FileCache:
         self._room = size
         self._small: OrderedDict[bytes, bytes] = OrderedDict()
         self._checked: OrderedDict[bytes, State] = OrderedDict()
+        self._running: dict[tuple[bytes, State], asyncio.Future[None]] = {}
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="blobs")
 
     def small(self, digest: bytes) -> bytes | None:
@@ -45,7 +46,7 @@ class FileCache:
         return content
 
     async def open(self, digest: bytes, size: int) -> OpenFile:
-        """Return a large file, open and checked.
+        """Return a large file, open and checked; those who ask meanwhile share the check.
 
         Raises:
             BlobDamaged: it is missing or not what was uploaded.
@@ -57,12 +58,27 @@ class FileCache:
         if file.size != size:
             raise BlobDamaged(f"blob {digest.hex()} has {file.size} bytes, not {size}")
         if self._checked.get(digest) != file.state:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._threads, _check, file, digest)
-            self._checked[digest] = file.state
-            if len(self._checked) > MAX_CHECKED:
-                self._checked.popitem(last=False)
+            await asyncio.shield(self._checking(digest, file))  # a client that leaves does not end it for the others
         return file
+
+    def _checking(self, digest: bytes, file: OpenFile) -> "asyncio.Future[None]":
+        """Return the check of this state of the file, begun if none is under way."""
+        name = (digest, file.state)
+        running = self._running.get(name)
+        if running is None:
+            running = asyncio.get_running_loop().run_in_executor(self._threads, _check, file, digest)
+            self._running[name] = running
+            running.add_done_callback(lambda done: self._on_checked(name, done))
+        return running
+
+    def _on_checked(self, name: tuple[bytes, State], check: "asyncio.Future[None]") -> None:
+        del self._running[name]
+        if check.cancelled() or check.exception() is not None:
+            return
+        digest, state = name
+        self._checked[digest] = state
+        if len(self._checked) > MAX_CHECKED:
+            self._checked.popitem(last=False)
 
     def close(self) -> None:
         """End the threads."""

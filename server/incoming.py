@@ -4,17 +4,20 @@ import base64
 import binascii
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from attrs import frozen
 
 from changelog import contents
-from changelog.blobs import Blobs
+from changelog.blobs import Blobs, sync_file
 from changelog.errors import InvalidForm
 from changelog.names import IndexName, project_name, version
 from server import archives, filenames
 from server.commands import UploadFile
+from server.executors import begin_in_thread
 from server.form_metadata import document
 from server.forms import Form, UploadedFile
 from server.metadata import check_agreement, parse_core
@@ -84,6 +87,38 @@ def publish(incoming: Incoming, blobs: Blobs, spool: Spool) -> None:
     publish_metadata(incoming.metadata, blobs, spool)
     with full_disk_named():
         blobs.publish(incoming.path, incoming.command.sha256)
+
+
+@asynccontextmanager
+async def synced_meanwhile(
+    file: UploadedFile, blobs: Blobs, spool: Spool
+) -> AsyncIterator[Callable[[Incoming | None], None]]:
+    """Sync the bytes of *file* while the block checks them; :func:`publish` what it hands to the function it gets.
+
+    All is done at the end of the block. A thread waits for what it says, so let it be short and wait for no thread.
+
+    Raises:
+        StorageFull: as :func:`publish`.
+    """
+    verdict: Future[Incoming | None] = Future()
+    work = begin_in_thread(_sync_and_publish, file.path, verdict, blobs, spool)
+    try:
+        yield verdict.set_result
+    finally:
+        if not verdict.done():
+            verdict.set_result(None)
+        await work
+
+
+def _sync_and_publish(path: Path, verdict: "Future[Incoming | None]", blobs: Blobs, spool: Spool) -> None:
+    with full_disk_named():
+        sync_file(path)
+    incoming = verdict.result()
+    if incoming is None:
+        return
+    publish_metadata(incoming.metadata, blobs, spool)
+    with full_disk_named():
+        blobs.publish_synced(path, incoming.command.sha256)
 
 
 def publish_metadata(raw: bytes, blobs: Blobs, spool: Spool) -> None:

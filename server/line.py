@@ -22,6 +22,10 @@ class Line:
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
 
+    async def connect(self) -> None:
+        """Make the connection now; raises OutcomeUnknown if nobody listens."""
+        await self._connected()
+
     async def ask(self, kind: str, *items: Any) -> Frame:  # noqa: ANN401 - whatever msgpack takes
         """Send a message and return the items of its answer.
 

@@ -11,7 +11,8 @@ from attrs import evolve, frozen
 from changelog.errors import LedgerpiError, Unavailable
 from changelog.names import FileName, IndexName, ProjectName
 from changelog.tables import Store
-from changelog.views import upstream
+from changelog.views import indexes, upstream
+from changelog.views.indexes import MIRROR
 from changelog.views.pages import Source
 from server.config import Config
 from server.line import Line
@@ -59,6 +60,14 @@ class Mirrors:
         self._line = Line(config.layout.upstream_socket, "process that asks upstreams")
         self._uses: dict[bytes, int] = {}
         self._telling: asyncio.Task[None] | None = None
+
+    def are_there(self, store: Store) -> bool:
+        """Return whether there is a mirror whose upstream may be asked."""
+        return not self.offline and any(row.type == MIRROR for _, row in indexes.INDEXES.scan(store))
+
+    async def connect(self) -> None:
+        """Connect to the process that asks upstreams, which starts it before the first question."""
+        await self._line.connect()
 
     def settings(self, store: Store, incarnation: int) -> Settings | None:
         """Return the settings of a mirror, None if the index is none."""

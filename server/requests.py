@@ -10,8 +10,8 @@ from aiohttp import web
 from changelog.errors import InvalidForm, InvalidName, TooLarge
 from changelog.names import IndexName, ProjectName, Version, index_part, project_name, user_name, version
 
-SERIAL = "serial"  # key of a request whose answer is made at this head and depends on no credential
-UNTIL = "until"  # key of a request whose answer changes at this time, seconds since 1970, without a commit
+SERIAL = web.RequestKey("serial", int)  # of a request whose answer is made at this head and depends on no credential
+UNTIL = web.RequestKey("until", float)  # of one whose answer changes then, seconds since 1970, without a commit
 MAX_PATH = 2_048  # characters
 MAX_JSON = 2 << 20  # bytes
 MAX_DEPTH = 32

@@ -70,8 +70,12 @@ async def send(request: web.BaseRequest, file: OpenFile, start: int, count: int)
         raise ConnectionResetError("the client left")
     sent = 0
     if not transport.get_write_buffer_size():
-        with suppress(BlockingIOError):
+        try:
             sent = os.sendfile(transport.get_extra_info("socket").fileno(), file.fileno(), start, count)
+        except BlockingIOError:
+            pass
+        except TimeoutError as error:
+            raise ConnectionResetError("the client does not read") from error
     if sent < count:
         await _send_rest(transport, file, start + sent, count - sent)
 
@@ -81,7 +85,7 @@ async def _send_rest(transport: asyncio.Transport, file: OpenFile, start: int, c
     loop = asyncio.get_running_loop()
     try:
         sent = await loop.sendfile(transport, file, start, count, fallback=False)  # type: ignore[arg-type] # has what it uses
-    except RuntimeError as error:  # "transport is closing", or the first call failed with the connection
+    except (RuntimeError, TimeoutError) as error:  # "transport is closing", the first call failed, or nobody reads
         raise ConnectionResetError("the client left") from error
     if sent < count:  # someone cut the file: what follows on this connection would be taken for its end
         transport.abort()

@@ -1,4 +1,8 @@
-"""The supervisor: binds the port, starts one writer and the workers, restarts what dies, and takes them with it."""
+"""The supervisor: binds the port, starts one writer and the workers, restarts what dies, and takes them with it.
+
+Workers begin when the writer is ready for the first time: it has made the tables that they open by name, and folded the
+views for this version of the program. Their imports, which take longer, run meanwhile.
+"""
 
 import json
 import os
@@ -9,17 +13,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 import structlog
 from attrs import define, field
 
 from changelog.env import Env
-from changelog.fold import VIEW_TABLES
 from server import locks
 from server.config import Config
 from server.counts import shared_counts
 from server.upstream import state
+from server.wire import listen
 
 BACKLOG = 1024  # connections that wait to be accepted
 READER_CHECK_S = 10.0
@@ -39,6 +44,8 @@ class Child:
     name: str
     module: str
     number: int = 0  # of a worker
+    listening: socket.socket | None = None  # where it listens, None = where the node does
+    wanted: bool = True  # it runs, or is to be started again
     process: "subprocess.Popen[bytes] | None" = None
     ready: bool = False
     started: float = field(factory=time.monotonic)
@@ -62,13 +69,14 @@ class Supervisor:
         self._socket = _listen(config.host, config.port)
         self._alive, self._parent = os.pipe()  # children see the end of it when this process dies
         self._children = [Child("writer", "server.writer_process")]
-        if not config.offline_mode:
-            self._children.append(Child("upstream", "server.upstream_process"))
+        self._asked = listen(config.layout.upstream_socket)
+        self._children.append(Child("upstream", "server.upstream_process", listening=self._asked, wanted=False))
         workers = config.worker_count
         self._counts = shared_counts(workers)
         self._children += [Child(f"worker-{number}", "server.worker", number) for number in range(workers)]
         self._selector = selectors.DefaultSelector()
         self._stopping = False
+        self._tables_made = False
         self._announced = False
         self.failed = False  # the node could not be started
 
@@ -83,15 +91,19 @@ class Supervisor:
         for page in self._config.layout.pages.glob("*"):
             page.unlink()
         state.prepare(self._config.layout.local)
-        env = Env(self._config.layout.changelog, VIEW_TABLES, readonly=True, map_size=self._config.map_size)
+        env = Env(self._config.layout.changelog, (), readonly=True, map_size=self._config.map_size)  # reads no views
         wake = self._wake_on_signals()
-        for child in self._children:
+        if not self._config.offline_mode:
+            self._selector.register(self._asked, selectors.EVENT_READ)
+        for child in self._wanted():
             self._start(child)
         checked = time.monotonic()
         while not self._stopping:
             for key, _ in self._selector.select(timeout=self._pause()):
                 if key.fileobj == wake:
                     os.read(wake, 1024)
+                elif key.fileobj is self._asked:
+                    self._want_upstream()
                 else:
                     self._hear(key.data)
             if self._reap() or time.monotonic() > checked + READER_CHECK_S:
@@ -103,8 +115,19 @@ class Supervisor:
 
     def _pause(self) -> float:
         """Return how long nothing has to be done, in seconds."""
-        waits = [child.not_before - time.monotonic() for child in self._children if child.process is None]
+        waits = [child.not_before - time.monotonic() for child in self._wanted() if child.process is None]
         return max(0.0, min([1.0, *waits]))
+
+    def _wanted(self) -> list[Child]:
+        return [child for child in self._children if child.wanted]
+
+    def _want_upstream(self) -> None:
+        """Start the process that asks upstreams, now that a worker has a question; a node without mirrors has none."""
+        self._selector.unregister(self._asked)
+        for child in self._children:
+            if child.listening is self._asked:
+                child.wanted = True
+                self._start(child)
 
     def _wake_on_signals(self) -> int:
         wake, write = os.pipe()
@@ -121,12 +144,15 @@ class Supervisor:
 
     def _start(self, child: Child) -> None:
         config = json.dumps(self._config.plain())
-        descriptors = (self._alive, self._socket.fileno(), self._counts)
+        listening = self._socket if child.listening is None else child.listening
+        descriptors = (self._alive, listening.fileno(), self._counts)
         arguments = [config, *map(str, descriptors), str(child.number), child.name]
         command = [sys.executable, "-m", child.module, *arguments]
         child.process = subprocess.Popen(  # noqa: S603 - our own modules
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, pass_fds=descriptors
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=descriptors
         )
+        if self._tables_made:
+            _let_begin(child)
         child.ready = False
         child.started = time.monotonic()
         if child.process.stdout is not None:
@@ -141,14 +167,18 @@ class Supervisor:
         child.ready = child.ready or bool(said)
         if not said:
             self._selector.unregister(process.stdout)
-        if not self._announced and all(child.ready for child in self._children):
+        elif child is self._children[0] and not self._tables_made:
+            self._tables_made = True
+            for waiting in self._children:
+                _let_begin(waiting)
+        if not self._announced and all(child.ready for child in self._wanted()):
             self._announced = True
             self._on_ready(self.url)
 
     def _reap(self) -> bool:
         """Start again what died, after a pause that grows while it dies young; return whether something died."""
         died = False
-        for child in self._children:
+        for child in self._wanted():
             if self._stopping:
                 break
             if child.process is None and time.monotonic() >= child.not_before:
@@ -164,6 +194,8 @@ class Supervisor:
             if process.stdout in {key.fileobj for key in self._selector.get_map().values()}:
                 self._selector.unregister(process.stdout)
             process.stdout.close()
+        if process.stdin is not None:
+            process.stdin.close()
         child.process = None
         young = time.monotonic() < child.started + YOUNG_S
         child.failures = child.failures + 1 if young else 0
@@ -187,6 +219,14 @@ class Supervisor:
         for child in others:
             _wait(child.process, deadline)
         _wait(writer.process, deadline)
+
+
+def _let_begin(child: Child) -> None:
+    """Let a worker open the tables; a writer does not ask."""
+    if child.process is not None and child.process.stdin is not None:
+        with suppress(BrokenPipeError):  # it died; the next one will be let begin at once
+            child.process.stdin.write(b"begin\n")
+            child.process.stdin.close()
 
 
 def _wait(process: "subprocess.Popen[bytes] | None", deadline: float) -> None:

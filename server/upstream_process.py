@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from server.upstream.failures import UpstreamFailed
 from server.upstream.lists import Lists
 from server.upstream.pages import Pages
 from server.upstream.state import LocalState
-from server.wire import PART, Frame, death_of_parent, error_frame, framed, listen
+from server.wire import PART, Frame, death_of_parent, error_frame, framed
 
 TIDY_EVERY_S = 3_600.0
 
@@ -139,12 +140,12 @@ def make_upstreams(config: Config) -> Upstreams:
     )
 
 
-async def serve(config: Config, parent: int) -> None:
-    """Answer until the supervisor's end of the pipe *parent* is closed."""
+async def serve(config: Config, parent: int, listening: socket.socket) -> None:
+    """Answer on *listening* until the supervisor's end of the pipe *parent* is closed."""
     upstreams = make_upstreams(config)
     service = UpstreamService(upstreams)
     loop = asyncio.get_running_loop()
-    server = await loop.create_unix_server(lambda: Connection(service), sock=listen(config.layout.upstream_socket))
+    server = await loop.create_unix_server(lambda: Connection(service), sock=listening)
     os.write(sys.stdout.fileno(), b"ready\n")  # the supervisor reads this
     await service.cache.start()
     tidying = asyncio.ensure_future(_tidy(upstreams.local))
@@ -168,12 +169,16 @@ async def _tidy(local: LocalState) -> None:
 
 
 def main() -> None:
-    """Run as a child of the supervisor: configuration and pipe are arguments."""
+    """Run as a child of the supervisor: configuration, pipe and socket are arguments."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the supervisor says when to end
     configure_logs()
     config = Config(**json.loads(sys.argv[1]))
-    asyncio.run(serve(config, int(sys.argv[2])))
+    listening = socket.socket(fileno=int(sys.argv[3]))
+    listening.settimeout(0)
+    if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead
+        return
+    asyncio.run(serve(config, int(sys.argv[2]), listening))
 
 
 if __name__ == "__main__":

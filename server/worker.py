@@ -68,6 +68,10 @@ async def serve(config: Config, parent: int, listening: socket.socket, counts: C
     server = CountedServer(counts, App(parts).handle)
     loop = asyncio.get_running_loop()
     acceptor = Acceptor(listening, counts, server)
+    with parts.reader.snapshot() as store:
+        has_mirrors = parts.mirrors.are_there(store)
+    if has_mirrors:
+        await parts.mirrors.connect()
     os.write(sys.stdout.fileno(), b"ready\n")  # the supervisor reads this
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -98,6 +102,8 @@ def main() -> None:
     listening = socket.socket(fileno=int(sys.argv[3]))
     listening.settimeout(0)
     counts = Counts(int(sys.argv[4]), int(sys.argv[5]))
+    if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead
+        return
     asyncio.run(serve(config, int(sys.argv[2]), listening, counts, sys.argv[6]))
 
 

@@ -58,13 +58,16 @@ async def _upload(parts: Parts, caller: Caller, where: tuple[IndexName, Index], 
     name, index = where
     strict = index.option("upload_checks", parts.config.upload_checks) == "strict"
     file = form.files.get("content")
-    if file is None or file.size <= INLINE:
-        found = incoming.check(name, form, strict=strict)
+    if file is not None and file.size <= INLINE:
+        async with incoming.synced_meanwhile(file, parts.blobs, parts.spool) as publish:
+            found = incoming.check(name, form, strict=strict)
+            is_there = _is_there(parts, caller, found)
+            publish(found)
     else:
         found = await in_thread(incoming.check, name, form, strict=strict)
-    is_there = _is_there(parts, caller, found)
-    await in_thread(incoming.publish, found, parts.blobs, parts.spool)  # also if it is there: that heals a damaged blob
-    if not is_there:
+        is_there = _is_there(parts, caller, found)
+        await in_thread(incoming.publish, found, parts.blobs, parts.spool)
+    if not is_there:  # published all the same, which heals a damaged blob
         await parts.submit(caller, found.command, contents=found.contents)
 
 

@@ -125,9 +125,14 @@ def test_the_numbers_are_those_of_the_code() -> None:
     assert f"slices of {SLICE:,} entries" in WRITER_PAGE
 
 
+def examples() -> list[str]:
+    """Return the programs of the format page: the decoder, and how to read contents."""
+    code: list[str] = re.findall(r"```python\n(.*?)```", FORMAT_PAGE, re.DOTALL)
+    return sorted(code, key=len, reverse=True)
+
+
 def decoder() -> str:
-    (code,) = re.findall(r"```python\n(.*?)```", FORMAT_PAGE, re.DOTALL)
-    return str(code)
+    return examples()[0]
 
 
 def decoded(folder: Path) -> subprocess.CompletedProcess[str]:
