@@ -110,5 +110,6 @@ def serve(serverdir: Path, **options: Any) -> None:  # noqa: ANN401 - the fields
 
 def _announce(url: str) -> None:
     click.echo(f"ledgerpi serves {url}")
+    click.echo(f"  a mirror:    {url}/root/pypi/+simple/    (pip, uv)")
     click.echo(f"  an index:    {url}/root/dev/+simple/     (pip, uv)")
     click.echo(f"  uploads to:  {url}/root/dev/             (twine, uv publish, devpi)")
