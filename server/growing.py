@@ -53,11 +53,18 @@ async def first_news(parts: Parts, frames: AsyncIterator[Frame]) -> News:
             with suppress(FileNotFoundError):  # it is a blob already, and the last frame says which
                 file = OpenFile(Path(path))
         if digest:
-            file = file or OpenFile(parts.blobs.path(digest[0]))
+            file = file or _blob(parts, bytes(digest[0]))
             return News(file, total, received, bytes(digest[0]), frames)
         if file is not None and total >= 0:
             return News(file, total, received, b"", frames)
     raise Unavailable("the download ended without a word")
+
+
+def _blob(parts: Parts, digest: bytes) -> OpenFile:
+    try:
+        return OpenFile(parts.blobs.path(digest))
+    except OSError as error:  # it could not be kept: a full disk, or removed at once
+        raise Unavailable(f"the file was fetched, and is gone: {error.strerror}") from error
 
 
 class GrowingAnswer(web.StreamResponse):
