@@ -42,7 +42,7 @@ def check_refusal(client: Client, before: int, status: int) -> None:
         assert client.serial() == before
 
 
-PLAIN = "root dev demo 1.0 +simple +f %2Bf +api +login +status . .. ~ * + @ : a@b"
+PLAIN = "root dev demo 1.0 +simple +f %2Bf +e +explain +alarms refresh +api +login +status . .. ~ * + @ : a@b"
 ODD = "%2e%2e %2F %00 %0d%0a %ff %C3%28 % %zz %25 \\ %5C %F0%9F%92%A9"
 OF_A_FILE = [wheel().filename, f"{wheel().filename}.metadata", wheel().sha256[:3], wheel().sha256[3:16]]
 SEGMENTS = st.one_of(
