@@ -196,7 +196,8 @@ def test_most_tables_of_views_have_a_row_to_damage(origin: Damaged) -> None:
 
 
 def test_damaged_metadata_are_not_sent(copy: Damaged) -> None:
-    _flip_all(copy.database, b"What it says.\n", 0)
+    for value in _values(copy, "contents"):
+        _flip_all(copy.database, value, len(value) // 2)
     client = Client(copy.node.start().url)
     assert client.get(SMALL.path + METADATA).status == 500
     client.close()
@@ -260,8 +261,17 @@ def _flip_all(database: Path, value: bytes, place: int) -> None:
 
 def _last_row(damaged: Damaged, table: str) -> bytes | None:
     """Return a key and value as they lie beside each other in a page."""
+    rows = _rows(damaged, table)
+    return b"".join(rows[-1]) if rows else None
+
+
+def _values(damaged: Damaged, table: str) -> list[bytes]:
+    return [value for _, value in _rows(damaged, table)]
+
+
+def _rows(damaged: Damaged, table: str) -> list[tuple[bytes, bytes]]:
     reader = Reader(damaged.layout.changelog)
     with reader.snapshot() as store:
         rows = list(store.scan(table))
     reader.close()
-    return b"".join(rows[-1]) if rows else None
+    return rows
