@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_repair_leaves_everything_when_the_log_is_damaged(stopped: Node) -> None
 
 
 def run(node: Node, *arguments: str) -> Result:
-    return CliRunner().invoke(main, ["verify", "--serverdir", str(node.layout.serverdir), *arguments])
+    return CliRunner().invoke(main, ["verify", "--in-process", "--serverdir", str(node.layout.serverdir), *arguments])
 
 
 def test_the_command_says_that_nothing_is_wrong(stopped: Node) -> None:
@@ -131,3 +132,10 @@ def test_a_rebuild_of_a_stopped_node_makes_damaged_views_sound(stopped: Node) ->
     result = CliRunner().invoke(main, ["rebuild", "--serverdir", str(stopped.layout.serverdir)])
     assert "views are folded anew from 11 entries" in result.stdout
     assert run(stopped).exit_code == 0
+
+
+def test_pages_that_end_the_process_are_damage(stopped: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["-c", "import os; os.kill(os.getpid(), 11)"])
+    result = CliRunner().invoke(main, ["verify", "--serverdir", str(stopped.layout.serverdir)])
+    assert result.exit_code == 1
+    assert "LMDB ended the process that read it (SIGSEGV)" in result.output
