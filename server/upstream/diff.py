@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from attrs import field, frozen
 
@@ -14,8 +14,10 @@ from changelog.views.upstream import Files
 from server.upstream.page import UpstreamFile
 
 FILES_AT_ONCE = 500  # of one entry
-BYTES_AT_ONCE = 56_000  # of their packed fields; an entry has at most 65,535 bytes
+BYTES_AT_ONCE = 50_000  # of their packed fields; base and reason may have 12,000 more, an entry at most 65,535
 MIN_SECRET = 12  # characters of a path segment that may be a token
+
+_ODD_PATH = re.compile(r"/\.{0,2}(?:/|\Z)|;")  # what joining may write otherwise
 
 Part = tuple[tuple[MirroredFile, ...], tuple[FileName, ...]]
 
@@ -82,18 +84,21 @@ class Referrer:
 
     def __init__(self, page_url: str) -> None:
         """Relative to *page_url*, which ends in a slash."""
+        self._page_url = page_url
         parts = urlsplit(page_url)
         self._origin = f"{parts.scheme}://{parts.netloc}/"
         self._folders = parts.path.split("/")[1:-1]
         self._secrets = tuple(folder for folder in self._folders[:-1] if len(folder) >= MIN_SECRET)
 
     def to(self, url: str) -> str:
-        """Return the reference to *url*, "" if that may hold a secret."""
-        if "?" in url or "@" in url.partition("//")[2].partition("/")[0]:
+        """Return the reference to *url*, "" if that may hold a secret or can not be written as one."""
+        if "?" in url or "@" in url.partition("//")[2].partition("/")[0] or url[-1] == "/":
             return ""
-        if url.startswith(self._origin):
-            return self._relative(url[len(self._origin) :])
-        return "" if any(secret in url for secret in self._secrets) else url
+        reference = self._relative(url[len(self._origin) :]) if url.startswith(self._origin) else url
+        if any(secret in reference for secret in self._secrets):
+            return ""
+        odd = _ODD_PATH.search(url, len("https://"))
+        return "" if odd and urljoin(self._page_url, reference) != url else reference
 
     def _relative(self, path: str) -> str:
         folders = path.split("/")
