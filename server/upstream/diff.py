@@ -60,7 +60,7 @@ def compare(known: Known, files: Sequence[UpstreamFile], page_url: str) -> Diffe
         reference = refer.to(file.url)
         if not reference:
             urls.append((file.filename, file.url))
-        new = _mirrored(file, reference)
+        new = _mirrored(file, reference, file.provenance if refer.is_public(file.provenance) else "")
         before = known.files.get(file.filename)
         if before == new:
             continue
@@ -92,13 +92,16 @@ class Referrer:
 
     def to(self, url: str) -> str:
         """Return the reference to *url*, "" if that may hold a secret or can not be written as one."""
-        if "?" in url or "@" in url.partition("//")[2].partition("/")[0] or url[-1] == "/":
-            return ""
         reference = self._relative(url[len(self._origin) :]) if url.startswith(self._origin) else url
-        if any(secret in reference for secret in self._secrets):
+        if url[-1] == "/" or not self.is_public(reference):
             return ""
         odd = _ODD_PATH.search(url, len("https://"))
         return "" if odd and urljoin(self._page_url, reference) != url else reference
+
+    def is_public(self, url: str) -> bool:
+        """Return whether anybody may read *url*: it has no query, userinfo or segment that may be a token."""
+        authority = url.partition("//")[2].partition("/")[0]
+        return "?" not in url and "@" not in authority and not any(secret in url for secret in self._secrets)
 
     def _relative(self, path: str) -> str:
         folders = path.split("/")
@@ -111,7 +114,7 @@ class Referrer:
         return "../" * up + rest if up or ":" not in rest else f"./{rest}"
 
 
-def _mirrored(file: UpstreamFile, reference: str) -> MirroredFile:
+def _mirrored(file: UpstreamFile, reference: str, provenance: str) -> MirroredFile:
     return MirroredFile(
         file.filename,
         file.version,
@@ -123,7 +126,7 @@ def _mirrored(file: UpstreamFile, reference: str) -> MirroredFile:
         file.requires_python,
         file.yanked,
         file.core_metadata,
-        file.provenance,
+        provenance,
     )
 
 

@@ -144,7 +144,7 @@ def test_the_stored_reference_means_the_url(url: str) -> None:
 @given(URLS)
 def test_no_entry_has_what_may_be_secret(url: str) -> None:
     log = Log()
-    log.take([a_file(url=url)])
+    log.take([evolve(a_file(url=url), provenance=url)])
     whole = b"".join(log.entries)
     assert b"a-token-that-is-long" not in whole
     assert b"password" not in whole
