@@ -124,6 +124,13 @@ class Upstreams:
             HEALTH.put(store, settings.incarnation.to_bytes(8), row)
 
 
+def check_found(answer: Answer) -> None:
+    """Raise UpstreamFailed unless the answer is what was asked for; UpstreamRefused if the upstream just says no."""
+    if answer.status != 200:  # noqa: PLR2004 - OK
+        is_no = 400 <= answer.status < FAILURE_STATUS  # noqa: PLR2004 - not the upstream is at fault
+        raise (UpstreamRefused if is_no else UpstreamFailed)(f"upstream answers {answer.status}")
+
+
 def _check_status(answer: Answer) -> None:
     """Raise UpstreamFailed if the upstream itself is at fault."""
     if answer.status >= FAILURE_STATUS or answer.status == TOO_MANY:

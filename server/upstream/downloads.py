@@ -14,7 +14,7 @@ from changelog.names import FileName, ProjectName
 from changelog.views import fetched
 from server.commands import RecordFile, ReportHash
 from server.executors import in_thread
-from server.upstream.asking import CALLER, Upstreams
+from server.upstream.asking import CALLER, Upstreams, check_found
 from server.upstream.breaker import retry_delays
 from server.upstream.client import Answer
 from server.upstream.failures import UpstreamFailed, UpstreamRefused
@@ -265,8 +265,7 @@ def _overlap(answer: Answer, have: int) -> int:
         if unit == "bytes" and rest.partition("-")[0] == str(have):
             return 0
         raise UpstreamFailed("upstream sends another range than was asked for")
-    if answer.status != 200:  # noqa: PLR2004 - OK
-        raise UpstreamFailed(f"upstream answers {answer.status}")
+    check_found(answer)
     return have
 
 
