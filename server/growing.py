@@ -55,7 +55,7 @@ async def first_news(parts: Parts, frames: AsyncIterator[Frame]) -> News:
         if digest:
             file = file or _blob(parts, bytes(digest[0]))
             return News(file, total, received, bytes(digest[0]), frames)
-        if file is not None and total >= 0:
+        if file is not None and total >= 0 and received:
             return News(file, total, received, b"", frames)
     raise Unavailable("the download ended without a word")
 

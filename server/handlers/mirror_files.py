@@ -129,10 +129,10 @@ async def find(parts: Parts, segments: list[str]) -> Found:
                 found = _look_up(parts, store, source, project, filename, digest)
         if found is not None:
             return found
-        if any(look.state is State.FAILED for look in looks):
-            reason = unavailable(name, looks)
         if any(look.known for look in looks):
             _raise_if_gone(parts, name, source[1], project, filename)
+        if any(look.state in (State.FAILED, State.STALE) for look in looks):
+            reason = unavailable(name, looks)
     raise reason or NotFound(f"no such file in {name}: {filename}")
 
 
