@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 import structlog
-from attrs import frozen
+from attrs import evolve, frozen
 
 from changelog.errors import Conflict
 from changelog.names import ProjectName
@@ -140,6 +140,8 @@ class Pages:
             if 0 <= serial < last and not settings.ignore_serial:
                 raise UpstreamRefused(f"upstream went back from serial {last} to {serial}")
             page = await self._read(answer, project)
+        if not settings.core_metadata:
+            page = evolve(page, files=tuple(evolve(file, core_metadata=None) for file in page.files))
         since, is_whole = await self._write_down(settings, project, page)
         told = answer.headers if is_whole else {}  # what was not believed has to be seen again, once it is accepted
         etag, modified = told.get("ETag", ""), told.get("Last-Modified", "")
