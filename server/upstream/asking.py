@@ -105,9 +105,10 @@ class Upstreams:
     def _public(self, settings: Settings, failure: UpstreamFailed) -> str:
         """Return the reason as anybody may read it: where the upstream is stays between the owner and the log."""
         host = urlsplit(settings.url).hostname or ""
-        told = failure.reason.replace(host, "upstream") if host else failure.reason
-        if told != failure.reason:
-            logger.info("upstream failed", index=settings.name, reason=failure.reason)
+        logged = settings.without_tokens(failure.reason)
+        told = logged.replace(host, "upstream") if host else logged
+        if told != logged:
+            logger.info("upstream failed", index=settings.name, reason=logged)
         return told
 
     def note(self, settings: Settings, outcome: str, reason: str) -> None:

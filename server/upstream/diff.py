@@ -11,11 +11,11 @@ from changelog.names import FileName
 from changelog.packing import packb
 from changelog.views.fetched import Alarm, Fetched
 from changelog.views.upstream import Files
+from server.upstream.origins import tokens
 from server.upstream.page import UpstreamFile
 
 FILES_AT_ONCE = 500  # of one entry
 BYTES_AT_ONCE = 50_000  # of their packed fields; base and reason may have 12,000 more, an entry at most 65,535
-MIN_SECRET = 12  # characters of a path segment that may be a token
 
 _ODD_PATH = re.compile(r"/\.{0,2}(?:/|\Z)|;")  # what joining may write otherwise
 
@@ -88,7 +88,7 @@ class Referrer:
         parts = urlsplit(page_url)
         self._origin = f"{parts.scheme}://{parts.netloc}/"
         self._folders = parts.path.split("/")[1:-1]
-        self._secrets = tuple(folder for folder in self._folders[:-1] if len(folder) >= MIN_SECRET)
+        self._secrets = tokens(urljoin(page_url, ".."))
 
     def to(self, url: str) -> str:
         """Return the reference to *url*, "" if that may hold a secret or can not be written as one."""

@@ -94,11 +94,12 @@ class Pages:
         try:
             checked = await self._ask_patiently(settings, project, before, force=force)
         except (UpstreamFailed, InvalidPage) as failure:
-            logger.warning("page not refreshed", index=settings.name, project=project, reason=str(failure))
+            reason = settings.without_tokens(str(failure))
+            logger.warning("page not refreshed", index=settings.name, project=project, reason=reason)
             if isinstance(failure, InvalidPage | UpstreamRefused):  # it answers, but not with pages
-                self._upstreams.note(settings, FAILED, str(failure))
+                self._upstreams.note(settings, FAILED, reason)
             wait = getattr(failure, "retry_after_s", None) or AFTER_FAILURE_S
-            checked = _checked(before, FAILED, str(failure), wait)
+            checked = _checked(before, FAILED, reason, wait)
         with self._upstreams.local.write() as store:
             CHECKED.put(store, key, checked)
         return checked
@@ -163,7 +164,8 @@ class Pages:
     async def _write_down(self, settings: Settings, project: ProjectName, page: UpstreamPage) -> tuple[int, bool]:
         """Write down what differs; return the serial that made the page what it is, and whether all was believed."""
         for reason in page.left_out:
-            logger.info("link left out", index=settings.name, project=project, reason=reason)
+            told = settings.without_tokens(reason)
+            logger.info("link left out", index=settings.name, project=project, reason=told)
         for _ in range(ATTEMPTS - 1):
             try:
                 return await self._write_once(settings, project, page)

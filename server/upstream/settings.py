@@ -11,7 +11,7 @@ from changelog.tables import Store
 from changelog.views import indexes, serials
 from changelog.views.indexes import MIRROR
 from server.upstream.diff import Referrer
-from server.upstream.origins import Credentials, origin_of, split_credentials
+from server.upstream.origins import Credentials, origin_of, split_credentials, tokens
 from server.upstream.state import identity
 
 EXPIRY_S = 1_800  # seconds that a page counts as fresh where the index does not say
@@ -45,6 +45,12 @@ class Settings:
         url = self.file_url(project, reference)
         needs_ours = self.credentials is not None and origin_of(url) == self.credentials.origin
         return url if reference and not needs_ours and Referrer(self.page_url(project)).is_public(url) else ""
+
+    def without_tokens(self, text: str) -> str:
+        """Return *text* without what may be tokens in the path of the upstream's URL."""
+        for token in tokens(self.url):
+            text = text.replace(token, "***")
+        return text
 
 
 class SettingsCache:

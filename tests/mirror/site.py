@@ -32,7 +32,6 @@ REQUEST_S = 0.5  # --request-timeout
 SOON_S = 20.0  # a busy machine is no failure
 ARGS = (
     *("--login-attempts", "1000000"),
-    *("--allow-private-upstreams", "127.0.0.1/32"),
     *("--request-timeout", str(REQUEST_S)),
     *("--upstream-connect-timeout", "1"),
     *("--upstream-first-byte-timeout", "1"),
@@ -141,9 +140,10 @@ class Site:
 
 
 @contextmanager
-def running(folder: Path, up: Upstream, *args: str) -> Iterator[Site]:
-    """Run a site in *folder*, and check afterwards that nothing is wrong with it."""
-    node = new_node(folder, mirror_url=up.simple, args=(*ARGS, *args)).start()
+def running(folder: Path, up: Upstream, *args: str, networks: str = "127.0.0.1/32") -> Iterator[Site]:
+    """Run a site in *folder* whose upstreams may be in *networks*; check afterwards that nothing is wrong with it."""
+    allowed = ("--allow-private-upstreams", networks)
+    node = new_node(folder, mirror_url=up.simple, args=(*ARGS, *allowed, *args)).start()
     site = Site(node, up)
     try:
         yield site
