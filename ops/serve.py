@@ -30,7 +30,7 @@ Example:
     type=int,
     default=DEFAULTS.max_request_body_size,
     show_default=True,
-    help="Of one upload.",
+    help="Of one file, uploaded or fetched.",
 )
 @click.option(
     "--upload-checks",

@@ -28,7 +28,7 @@ class Config:
     port: int = field(default=3141, validator=ge(0))  # TCP port; 0 = any free one
     workers: int = field(default=0, validator=ge(0))  # processes that serve HTTP; 0 = one per core
     outside_url: str = ""  # where clients reach this node, "" = as they asked
-    max_request_body_size: int = field(default=4 * GIB, validator=ge(1))  # bytes of one upload
+    max_request_body_size: int = field(default=4 * GIB, validator=ge(1))  # bytes of one file, sent or fetched
     upload_checks: str = field(default="strict", validator=in_(("strict", "lenient")))  # where the index says nothing
     login_attempts: int = field(default=10, validator=ge(1))  # wrong passwords a minute by user and address
     login_expiry_s: int = field(default=36_000, validator=ge(1))  # seconds that a login is good for

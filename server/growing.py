@@ -1,4 +1,7 @@
-"""Answers from a file that is being fetched: what has arrived is sent at once, the last byte when all is checked."""
+"""Answers from a file that is being fetched: what has arrived is sent at once, the last byte when all is checked.
+
+The last byte of each answer, be it a part of the file: whoever has a whole answer has what upstream's page says.
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -24,10 +27,9 @@ class News:
     sha256: bytes  # b"" until all is checked
     frames: AsyncIterator[Frame]
 
-    @property
-    def readable(self) -> int:
-        """How many bytes may be sent: all but one, until all are checked."""
-        return self.total if self.sha256 else min(self.received, self.total - 1)
+    def readable(self, end: int) -> int:
+        """Return up to where an answer that goes to *end* may be sent: all but one byte, until all are checked."""
+        return end if self.sha256 else min(self.received, end - 1)
 
     async def next(self) -> None:
         """Wait until there is more.
@@ -55,7 +57,7 @@ async def first_news(parts: Parts, frames: AsyncIterator[Frame]) -> News:
         if digest:
             file = file or _blob(parts, bytes(digest[0]))
             return News(file, total, received, bytes(digest[0]), frames)
-        if file is not None and total >= 0:
+        if file is not None and total >= 0 and received:
             return News(file, total, received, b"", frames)
     raise Unavailable("the download ended without a word")
 
@@ -94,7 +96,7 @@ class GrowingAnswer(web.StreamResponse):
 
     async def _send(self, request: web.BaseRequest) -> None:
         while self._next < self._end:
-            until = min(self._news.readable, self._end)
+            until = self._news.readable(self._end)
             if until > self._next:
                 await send(request, self._news.file, self._next, until - self._next)
                 self._next = until

@@ -17,6 +17,7 @@ from changelog.views.pages import Source
 from server.config import Config
 from server.line import Line
 from server.upstream.mirrored import MirroredFiles
+from server.upstream.names import list_path
 from server.upstream.settings import Settings, SettingsCache
 from server.upstream.state import FAILED, HEALTH, MISSING, OK, LocalState, page_key
 from server.wire import Frame
@@ -55,6 +56,7 @@ class Mirrors:
         """Read what the node remembers of upstreams."""
         self.offline = config.offline_mode
         self.mirrored = MirroredFiles()
+        self._lists = config.layout.lists
         self._settings = SettingsCache()
         self._local = LocalState(config.layout.local, readonly=True)
         self._line = Line(config.layout.upstream_socket, "process that asks upstreams")
@@ -145,7 +147,7 @@ class Mirrors:
         if self.offline:
             return Look(source, settings, State.FRESH, inf, known=True)
         checked = self._local.checked(page_key(settings.incarnation, settings.identity, project))
-        known = since > 0 or (project == LIST and checked is not None and checked.outcome == OK)
+        known = since > 0 or (project == LIST and list_path(self._lists, settings).exists())
         ask = Look(source, settings, State.ASK, 0.0, known=known)
         now = time.time()
         if checked is None or checked.seen != since or checked.at / 1e6 > now:
@@ -177,6 +179,7 @@ def _told(look: Look, outcome: str, reason: str) -> Look:
 
 
 def unavailable(name: IndexName, looks: Sequence[Look]) -> Unavailable:
-    """Return the error that says which upstreams of *name* failed, and why."""
-    failed = "; ".join(f"{look.source[0]}: {look.reason}" for look in looks if look.state is State.FAILED)
+    """Return the error that says which upstreams of *name* gave no answer, and why."""
+    silent = (State.FAILED, State.STALE)
+    failed = "; ".join(f"{look.source[0]}: {look.reason}" for look in looks if look.state in silent)
     return Unavailable(f"{name} can not be answered: {failed}")

@@ -21,10 +21,12 @@ PROFILE_IGNORED = ("indexes", "username", "created", "modified", "password")
 CHECKS = ("strict", "lenient")
 MAX_TEXT = 1 << 20  # bytes of all texts of a user or an index
 MAX_URL = 2_000  # characters
+MAX_SHOWN = 200  # characters of a URL in a message
 MAX_EXPIRY_S = 10 * 365 * 24 * 3600
 MAX_OPERATIONS = 1_000  # of one request; each copies a list
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _OPERATION = re.compile(r"(?P<key>[A-Za-z_][A-Za-z0-9_]*)(?P<op>\+=|-=|=)(?P<value>.*)", re.DOTALL)
+_BEGIN = re.compile(r"[\w.+-]{0,64}")
 
 Values = dict[str, OptionValue]
 
@@ -117,7 +119,7 @@ def apply_operations(name: IndexName, current: Mapping[str, Any], operations: li
     for operation in operations:
         match = _OPERATION.fullmatch(operation) if isinstance(operation, str) else None
         if match is None:
-            raise InvalidOption(f"not an operation like key=value, key+=value, key-=value: {operation!r}")
+            raise InvalidOption(f"not an operation like key=value, key+=value, key-=value: {_begin(operation)}")
         key, op, value = match.group("key", "op", "value")
         if op == "=":
             result[key] = _items(key, value) if isinstance(result.get(key), list) else value
@@ -126,6 +128,14 @@ def apply_operations(name: IndexName, current: Mapping[str, Any], operations: li
         else:
             result[key] = _with(result.get(key, []), key, op, value)
     return result
+
+
+def _begin(operation: object) -> str:
+    """Return what an operation begins with: behind it may be a password, as in a URL."""
+    if not isinstance(operation, str):
+        return "no text"
+    word = operation[: _BEGIN.match(operation).end()]  # type: ignore[union-attr] # matches everything
+    return repr(word if word == operation else f"{word}…")
 
 
 def _drop(name: IndexName, result: dict[str, Any], key: str, op: str) -> None:
@@ -202,7 +212,7 @@ def _seconds(key: str, value: object) -> int:
 
 
 def _url(key: str, value: object) -> str:
-    """Return *value* as an http(s) URL that ends in a slash; what it is stands in no message."""
+    """Return *value* as an http(s) URL that ends in a slash; userinfo and query stand in no message."""
     text = value.strip() if isinstance(value, str) else ""
     is_plain = text.isascii() and text.isprintable() and not any(character in text for character in ' "<>\\^`{|}#')
     try:
@@ -211,8 +221,18 @@ def _url(key: str, value: object) -> str:
     except ValueError:
         has_host = False
     if not is_plain or not has_host or parts.query or len(text) > MAX_URL:
-        raise InvalidOption(f"{key} must be a URL that begins with http:// or https:// and has no query")
+        rule = "must be a URL that begins with http:// or https:// and has no query"
+        raise InvalidOption(f"{key} {rule}, not {_without_secrets(value)}")
     return text if text.endswith("/") else f"{text}/"
+
+
+def _without_secrets(url: object) -> str:
+    """Return what may be no URL at all, without all before its last ``@`` and behind its path."""
+    if not isinstance(url, str):
+        return "no text"
+    _, at, place = url.rpartition("@")
+    shown = re.split(r"[?#]", place)[0][:MAX_SHOWN]
+    return repr(f"***@{shown}" if at else shown)
 
 
 def _url_format(key: str, value: object) -> str:

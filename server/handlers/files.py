@@ -18,8 +18,6 @@ from server.parts import Parts
 from server.render.ranges import http_date
 from server.requests import SERIAL, accept_of, index_of, json_object
 
-METADATA = ".metadata"  # appended to a file's URL (PEP 658)
-
 
 @frozen
 class Found:
@@ -33,8 +31,7 @@ class Found:
 
 async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Send a file, its core metadata, or as JSON what is known of it."""
-    wants_metadata = segments[5].endswith(METADATA)
-    plain = [*segments[:5], segments[5].removesuffix(METADATA)] if wants_metadata else segments
+    plain, wants_metadata = mirror_files.without_metadata(segments)
     with parts.reader.snapshot() as store:
         if is_mirror(parts, store, segments):
             return await mirror_files.get(parts, request, plain, wants_metadata=wants_metadata)
@@ -43,7 +40,7 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
         document = _metadata(parts, store, found) if wants_metadata else b""
     row = found.row
     if wants_metadata:
-        served = Served(found.filename + METADATA, row.metadata, len(document), row.upload_time)
+        served = Served(found.filename + mirror_files.METADATA, row.metadata, len(document), row.upload_time)
         return sending.whole(request, document, served)
     if "application/json" in accept_of(request):
         return enveloped("releasefilemeta", _meta(found))

@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from changelog.errors import NotFound
 from changelog.names import IndexName, ProjectName
 from changelog.views import guard
 from changelog.views.page import PageFile
 from changelog.views.pages import Source
 from server.errors import reason_phrase
 from server.executors import for_reading
-from server.mirrors import Look, State
+from server.mirrors import Look, State, unavailable
 from server.page_cache import Render
 from server.parts import Parts
 from server.render.negotiate import Form
@@ -61,11 +60,15 @@ def with_stale(answer: web.StreamResponse, looks: Sequence[Look]) -> web.StreamR
     return answer
 
 
-async def degraded(request: web.BaseRequest, form: Form, render: Render, looks: Sequence[Look]) -> web.StreamResponse:
-    """Answer without those mirrors that can not be asked, so that nobody keeps the page."""
+async def degraded(name: IndexName, form: Form, render: Render, looks: Sequence[Look]) -> web.StreamResponse:
+    """Answer for *name* without those mirrors that can not be asked, so that nobody keeps the page.
+
+    Raises:
+        Unavailable: without them there is no page.
+    """
     made = await for_reading(render)
     if made is None:
-        raise NotFound(f"no such page: {request.path[:200]}")
+        raise unavailable(name, looks)
     failed = [look for look in looks if look.state is State.FAILED]
     headers = {"Cache-Control": "no-store", "Vary": VARY, "Content-Type": form.content_type, UNAVAILABLE: _told(failed)}
     return with_stale(web.Response(body=made[1], headers=headers), looks)

@@ -1,6 +1,5 @@
 """``/{user}/{index}`` as JSON."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +126,7 @@ def _wanted(name: IndexName, current: dict[str, Any], body: Any) -> dict[str, An
     elif isinstance(body, dict) and body.get("type") == "indexconfig":
         body = body.get("result")
     if not isinstance(body, dict):
-        raise InvalidOption(f"options must be an object or a list of operations, not {json.dumps(body)[:100]}")
+        raise InvalidOption("options must be an object or a list of operations")
     kind = body.get("type", current["type"])
     if kind != current["type"]:
         raise InvalidOption(f"the type of {name} is {current['type']} and can not become {kind!r}")

@@ -25,7 +25,7 @@ from server.render.ranges import http_date
 from server.requests import SERIAL, UNTIL, accept_of, index_of
 from server.upstream.candidates import project_candidates
 
-METADATA = ".metadata"
+METADATA = ".metadata"  # appended to a file's URL (PEP 658)
 NOT_FOR_EVER = "max-age=600, public"  # of files whose URL does not have their digest
 USED_AGAIN_S = 60.0  # that an answer is kept before the use of the file is noted again
 
@@ -50,10 +50,10 @@ class Found:
         """Bytes, None = nobody knows."""
         return self.got.size if self.file.size is None and self.got.sha256 else self.file.size
 
-    def served(self, size: int, sha256: bytes) -> Served:
-        """Return how it is sent."""
+    def served(self, size: int, sha256: bytes, suffix: str = "") -> Served:
+        """Return how it is sent, or with the *suffix* .metadata its core metadata."""
         forever = FOREVER if self.file.sha256 else NOT_FOR_EVER
-        return Served(self.file.filename, sha256, size, self.file.upload_time, forever)
+        return Served(self.file.filename + suffix, sha256, size, self.file.upload_time, forever)
 
 
 async def get(
@@ -68,8 +68,9 @@ async def get(
     with parts.reader.snapshot() as store:
         settings = parts.mirrors.settings(store, found.index)
         serial = log.head(store).size
-    if settings is not None and settings.external and found.file.url:
-        raise web.HTTPFound(settings.file_url(found.project, found.file.url))
+    url = settings.public_url(found.project, found.file.url) if settings is not None and settings.external else ""
+    if url:
+        raise web.HTTPFound(url)
     if found.sha256 and found.size is not None and parts.blobs.has(found.sha256, found.size):
         answer = await _cached(parts, request, found, found.size)
         if answer is not None:
@@ -79,8 +80,14 @@ async def get(
 
 
 async def get_by_location(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
-    """Send a file whose digest upstream does not say: ``+e/<16 hex>/<filename>``."""
-    return await get(parts, request, segments, wants_metadata=False)
+    """Send a file whose digest upstream does not say: ``+e/<16 hex>/<filename>``; or its core metadata."""
+    plain, wants_metadata = without_metadata(segments)
+    return await get(parts, request, plain, wants_metadata=wants_metadata)
+
+
+def without_metadata(segments: list[str]) -> tuple[list[str], bool]:
+    """Return the path of a file, and whether *segments* are that of its core metadata (PEP 658)."""
+    return [*segments[:-1], segments[-1].removesuffix(METADATA)], segments[-1].endswith(METADATA)
 
 
 async def delete(parts: Parts, request: web.BaseRequest, segments: list[str], caller: Caller) -> web.StreamResponse:
@@ -129,10 +136,10 @@ async def find(parts: Parts, segments: list[str]) -> Found:
                 found = _look_up(parts, store, source, project, filename, digest)
         if found is not None:
             return found
-        if any(look.state is State.FAILED for look in looks):
-            reason = unavailable(name, looks)
         if any(look.known for look in looks):
             _raise_if_gone(parts, name, source[1], project, filename)
+        if any(look.state in (State.FAILED, State.STALE) for look in looks):
+            reason = unavailable(name, looks)
     raise reason or NotFound(f"no such file in {name}: {filename}")
 
 
@@ -178,8 +185,7 @@ async def _metadata(parts: Parts, request: web.BaseRequest, found: Found) -> web
             raise NotFound(f"the core metadata of {found.file.filename} are not cached")
         del request[SERIAL]
         raw = await parts.mirrors.metadata(found.index, found.project, found.file.filename)
-    served = Served(found.file.filename + METADATA, digest, len(raw), found.file.upload_time)
-    return sending.whole(request, raw, served)
+    return sending.whole(request, raw, found.served(len(raw), digest, METADATA))
 
 
 def _stored(parts: Parts, store: Store, digest: bytes) -> bytes | None:
@@ -206,8 +212,10 @@ async def _fetch(parts: Parts, request: web.BaseRequest, found: Found) -> web.St
     """Hand the file on while it is fetched."""
     if parts.mirrors.offline:
         raise Unavailable(f"{found.file.filename} is not cached, and upstreams are not asked (--offline-mode)")
+    if found.sha256 and sending.not_modified(request, known := found.served(found.size or 0, found.sha256)):
+        return web.Response(status=304, headers=sending.headers_of(known))
     if request.method == "HEAD" and found.size is not None:
-        answer = web.Response(headers=sending.headers_of(found.served(found.size, found.sha256)))
+        answer = web.StreamResponse(headers=sending.headers_of(found.served(found.size, found.sha256)))
         answer.content_length = found.size
         return answer
     news = await first_news(parts, parts.mirrors.download(found.index, found.project, found.file.filename))
@@ -234,6 +242,5 @@ def _meta(parts: Parts, found: Found) -> dict[str, object]:
         shown["size"] = found.size
     if file.upload_time is not None:
         shown["last_modified"] = http_date(file.upload_time // 1_000_000)
-    if file.url and settings is not None and settings.credentials is None:
-        shown["url"] = settings.file_url(found.project, file.url)
-    return shown
+    url = "" if settings is None else settings.public_url(found.project, file.url)
+    return shown | ({"url": url} if url else {})

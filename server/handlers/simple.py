@@ -9,7 +9,7 @@ from changelog import log
 from changelog.errors import NotFound
 from changelog.names import IndexName, ProjectName
 from changelog.tables import Store
-from changelog.views import fetched, pages, projects, serials
+from changelog.views import fetched, pages, serials
 from changelog.views.pages import Source
 from server.executors import for_reading
 from server.handlers.freshness import VARY, degraded, is_degraded, note, offered, settled, with_stale
@@ -24,7 +24,7 @@ from server.sendfile import FileAnswer, OpenFile
 from server.upstream import names
 from server.upstream.names import list_path
 
-RENDERER = 1  # another number changes all validators
+RENDERER = 2  # another number changes all validators
 CACHE = "max-age=0, must-revalidate, public"
 ATTEMPTS = 5  # to open a page's file that other workers may drop at any time
 
@@ -57,7 +57,7 @@ async def project_list(parts: Parts, request: web.BaseRequest, segments: list[st
         return with_stale(await _answer(parts, request, Key(name, "", form.value), now, render), looks)
     if looks[0].source[0] == name and not _has_projects(parts, name):
         raise unavailable(name, looks)
-    return await degraded(request, form, render, looks)
+    return await degraded(name, form, render, looks)
 
 
 async def project_page(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
@@ -80,7 +80,7 @@ async def project_page(parts: Parts, request: web.BaseRequest, segments: list[st
         return None if page is None or now is None else (now, simple.project_page(page, form))
 
     if failed:
-        return await degraded(request, form, render, looks)
+        return await degraded(name, form, render, looks)
     note(request, serial, looks)
     return with_stale(await _answer(parts, request, Key(name, project, form.value), state, render), looks)
 
@@ -89,9 +89,8 @@ async def refresh(parts: Parts, request: web.BaseRequest, segments: list[str]) -
     """Ask the upstreams of all mirrors that the page of a project is made of, and lead to the page."""
     name, project = index_of(segments), project_of(segments[3])
     asked, looks = await settled(parts, name, project, force=True)
-    failed = is_degraded(looks)
     with parts.reader.snapshot() as store:
-        if failed and not projects.page_serial(store, asked, project):
+        if is_degraded(looks) and not any(pages.row(store, source, project) for source in asked):
             raise unavailable(name, looks)
     raise redirect(request, f"/{name}/+simple/{project}/")
 

@@ -105,9 +105,10 @@ class Upstreams:
     def _public(self, settings: Settings, failure: UpstreamFailed) -> str:
         """Return the reason as anybody may read it: where the upstream is stays between the owner and the log."""
         host = urlsplit(settings.url).hostname or ""
-        told = failure.reason.replace(host, "upstream") if host else failure.reason
-        if told != failure.reason:
-            logger.info("upstream failed", index=settings.name, reason=failure.reason)
+        logged = settings.without_tokens(failure.reason)
+        told = logged.replace(host, "upstream") if host else logged
+        if told != logged:
+            logger.info("upstream failed", index=settings.name, reason=logged)
         return told
 
     def note(self, settings: Settings, outcome: str, reason: str) -> None:
@@ -122,6 +123,13 @@ class Upstreams:
         row = Health(time.time_ns() // 1_000, outcome, reason, self.breaker(settings).failures)
         with self.local.write() as store:
             HEALTH.put(store, settings.incarnation.to_bytes(8), row)
+
+
+def check_found(answer: Answer) -> None:
+    """Raise UpstreamFailed unless the answer is what was asked for; UpstreamRefused if the upstream just says no."""
+    if answer.status != 200:  # noqa: PLR2004 - OK
+        is_no = 400 <= answer.status < FAILURE_STATUS  # noqa: PLR2004 - not the upstream is at fault
+        raise (UpstreamRefused if is_no else UpstreamFailed)(f"upstream answers {answer.status}")
 
 
 def _check_status(answer: Answer) -> None:

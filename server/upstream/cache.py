@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from itertools import islice
 
 import structlog
 
@@ -14,7 +15,7 @@ from server.upstream.keeping import Kept
 from server.upstream.state import USES, Use
 
 FILL = 0.9  # of the budget, that is left after files were removed
-AT_ONCE = 200  # files removed by one message
+AT_ONCE = 200  # files that one message or transaction is about
 SETTLED_S = 30  # a blob that was written since may be about to be named by an upload
 
 logger = structlog.get_logger()
@@ -27,20 +28,21 @@ class Cache:
         """Keep to the budget of ``--mirror-cache-size``."""
         self._upstreams = upstreams
         self._budget = upstreams.config.mirror_cache_size
-        self._size = 0  # bytes
+        self._size = 0  # bytes, at most: what others removed is noticed when it is over the budget
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Count what is there; nothing is removed without a budget."""
+        """Note what is there; nothing is removed without a budget."""
         if self._budget:
-            self._size = await in_thread(self._count)
+            await in_thread(self._note_all)
             self._shrink()
 
     def added(self, kept: Kept) -> None:
         """Note a new file."""
         self.used([(kept.sha256, kept.size)])
         self._size += kept.size
-        self._shrink()
+        if self._budget and self._size > self._budget:
+            self._shrink()
 
     def used(self, files: Iterable[tuple[bytes, int]]) -> None:
         """Note that files (SHA-256, bytes) are used now."""
@@ -49,55 +51,70 @@ class Cache:
             for digest, size in files:
                 USES.put(store, digest, Use(now, size))
 
-    def _count(self) -> int:
-        """Return the size of all fetched files that are there, and note those that were not noted; blocking."""
-        total, start = 0, b""
+    def _note_all(self) -> None:
+        """Note all fetched files that are there and were not noted; blocking."""
+        start = b""
         while True:
             with self._upstreams.reader.snapshot() as store:
-                rows = [row for row, _ in zip(digests.named(store, digests.CACHED, start), range(1_000), strict=False)]
-                rows = [row for row in rows if not digests.is_required(store, row[0])]
-            there = [(digest, row.size) for digest, row in rows if self._upstreams.blobs.has(digest)]
-            total += sum(size for _, size in there)
+                rows = list(islice(digests.named(store, digests.CACHED, start), AT_ONCE))
+            if not rows:
+                return
             with self._upstreams.local.write() as store:
-                for digest, size in there:
+                for digest, row in rows:
                     if USES.get(store, digest) is None:
-                        USES.put(store, digest, Use(0, size))
-            if len(rows) == 0:
-                return total
+                        USES.put(store, digest, Use(0, row.size))
             start = rows[-1][0] + b"\0"
 
     def _shrink(self) -> None:
-        if self._budget and self._size > self._budget and (self._task is None or self._task.done()):
+        if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._evict())
 
     async def _evict(self) -> None:
-        wanted = self._size - int(self._budget * FILL)
-        chosen = await in_thread(self._oldest, wanted)
-        before = self._size
-        for start in range(0, len(chosen), AT_ONCE):
-            some = chosen[start : start + AT_ONCE]
+        """Remove files until the others fit; what is too young is removed later."""
+        while True:
             try:
-                (gone,) = await self._upstreams.submit.ask("evict", [digest for digest, _ in some], SETTLED_S)
+                left = await self._remove(await in_thread(self._oldest))
             except LedgerpiError as error:
                 logger.warning("files not removed", reason=str(error))
                 return
-            removed = set(gone)
-            self._size -= sum(size for digest, size in some if digest in removed)
+            if self._size <= self._budget or not left:
+                return
+            await asyncio.sleep(SETTLED_S)
+
+    async def _remove(self, chosen: list[tuple[bytes, int]]) -> int:
+        """Remove files and return how many could not be removed yet."""
+        gone: dict[bytes, int] = {}
+        for start in range(0, len(chosen), AT_ONCE):
+            some = dict(chosen[start : start + AT_ONCE])
+            (removed,) = await self._upstreams.submit.ask("evict", list(some), SETTLED_S)
+            gone |= {digest: some[digest] for digest in removed}
+            self._size -= sum(some[digest] for digest in removed)
             with self._upstreams.local.write() as store:
                 for digest in removed:
                     store.delete(USES.name, digest)
-        logger.info("files removed", count=len(chosen), bytes=before - self._size, budget=self._budget)
+        if gone:
+            logger.info("files removed", count=len(gone), bytes=sum(gone.values()), budget=self._budget)
+        return len(chosen) - len(gone)
 
-    def _oldest(self, wanted: int) -> list[tuple[bytes, int]]:
-        """Return the files that were not used for longest, *wanted* bytes together; blocking."""
-        with self._upstreams.local.read() as store:
-            uses = sorted((use.at, digest, use.size) for digest, use in USES.scan(store))
+    def _oldest(self) -> list[tuple[bytes, int]]:
+        """Return the files that were not used for longest and have to go, with their sizes; blocking.
+
+        All that are there are counted anew: others remove files too, and upload what was fetched before.
+        """
+        with self._upstreams.local.read() as local, self._upstreams.reader.snapshot() as store:
+            uses = sorted(
+                (use.at, digest, use.size)
+                for digest, use in USES.scan(local)
+                if self._upstreams.blobs.has(digest) and not digests.is_required(store, digest)
+            )
+        self._size = sum(size for _, _, size in uses)
+        excess = self._size - int(self._budget * FILL) if self._size > self._budget else 0
         chosen: list[tuple[bytes, int]] = []
         for _, digest, size in uses:
-            if wanted <= 0:
+            if excess <= 0:
                 break
             chosen.append((digest, size))
-            wanted -= size
+            excess -= size
         return chosen
 
     def close(self) -> None:

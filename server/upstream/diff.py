@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from attrs import field, frozen
 
@@ -11,11 +11,13 @@ from changelog.names import FileName
 from changelog.packing import packb
 from changelog.views.fetched import Alarm, Fetched
 from changelog.views.upstream import Files
+from server.upstream.origins import tokens
 from server.upstream.page import UpstreamFile
 
 FILES_AT_ONCE = 500  # of one entry
-BYTES_AT_ONCE = 56_000  # of their packed fields; an entry has at most 65,535 bytes
-MIN_SECRET = 12  # characters of a path segment that may be a token
+BYTES_AT_ONCE = 50_000  # of their packed fields; base and reason may have 12,000 more, an entry at most 65,535
+
+_ODD_PATH = re.compile(r"/\.{0,2}(?:/|\Z)|;")  # what joining may write otherwise
 
 Part = tuple[tuple[MirroredFile, ...], tuple[FileName, ...]]
 
@@ -58,7 +60,7 @@ def compare(known: Known, files: Sequence[UpstreamFile], page_url: str) -> Diffe
         reference = refer.to(file.url)
         if not reference:
             urls.append((file.filename, file.url))
-        new = _mirrored(file, reference)
+        new = _mirrored(file, reference, file.provenance if refer.is_public(file.provenance) else "")
         before = known.files.get(file.filename)
         if before == new:
             continue
@@ -82,18 +84,24 @@ class Referrer:
 
     def __init__(self, page_url: str) -> None:
         """Relative to *page_url*, which ends in a slash."""
+        self._page_url = page_url
         parts = urlsplit(page_url)
         self._origin = f"{parts.scheme}://{parts.netloc}/"
         self._folders = parts.path.split("/")[1:-1]
-        self._secrets = tuple(folder for folder in self._folders[:-1] if len(folder) >= MIN_SECRET)
+        self._secrets = tokens(urljoin(page_url, ".."))
 
     def to(self, url: str) -> str:
-        """Return the reference to *url*, "" if that may hold a secret."""
-        if "?" in url or "@" in url.partition("//")[2].partition("/")[0]:
+        """Return the reference to *url*, "" if that may hold a secret or can not be written as one."""
+        reference = self._relative(url[len(self._origin) :]) if url.startswith(self._origin) else url
+        if url[-1] == "/" or not self.is_public(reference):
             return ""
-        if url.startswith(self._origin):
-            return self._relative(url[len(self._origin) :])
-        return "" if any(secret in url for secret in self._secrets) else url
+        odd = _ODD_PATH.search(url, len("https://"))
+        return "" if odd and urljoin(self._page_url, reference) != url else reference
+
+    def is_public(self, url: str) -> bool:
+        """Return whether anybody may read *url*: it has no query, userinfo or segment that may be a token."""
+        authority = url.partition("//")[2].partition("/")[0]
+        return "?" not in url and "@" not in authority and not any(secret in url for secret in self._secrets)
 
     def _relative(self, path: str) -> str:
         folders = path.split("/")
@@ -106,7 +114,7 @@ class Referrer:
         return "../" * up + rest if up or ":" not in rest else f"./{rest}"
 
 
-def _mirrored(file: UpstreamFile, reference: str) -> MirroredFile:
+def _mirrored(file: UpstreamFile, reference: str, provenance: str) -> MirroredFile:
     return MirroredFile(
         file.filename,
         file.version,
@@ -118,7 +126,7 @@ def _mirrored(file: UpstreamFile, reference: str) -> MirroredFile:
         file.requires_python,
         file.yanked,
         file.core_metadata,
-        file.provenance,
+        provenance,
     )
 
 

@@ -12,9 +12,9 @@ from changelog.names import FileName, ProjectName
 from server.commands import RecordMetadata
 from server.executors import in_thread
 from server.incoming import publish_metadata
-from server.upstream.asking import CALLER, Upstreams
+from server.upstream.asking import CALLER, Upstreams, check_found
 from server.upstream.downloads import GONE, Downloads, Wanted
-from server.upstream.failures import UpstreamFailed, UpstreamRefused
+from server.upstream.failures import UpstreamRefused
 
 MAX_DOCUMENT = 8 << 20  # bytes
 
@@ -55,8 +55,7 @@ class Documents:
         async with self._upstreams.get(wanted.settings, url, {"Accept-Encoding": "gzip"}, total_s) as answer:
             if answer.status in GONE:
                 raise NotFound(f"upstream has no core metadata of {wanted.file.filename}")
-            if answer.status != 200:  # noqa: PLR2004 - OK
-                raise UpstreamFailed(f"upstream answers {answer.status}")
+            check_found(answer)
             raw = b"".join([piece async for piece in answer.body(MAX_DOCUMENT)])
         digest = hashlib.sha256(raw).digest()
         if offered and digest != offered:

@@ -14,7 +14,7 @@ from changelog.names import FileName, ProjectName
 from changelog.views import fetched
 from server.commands import RecordFile, ReportHash
 from server.executors import in_thread
-from server.upstream.asking import CALLER, Upstreams
+from server.upstream.asking import CALLER, Upstreams, check_found
 from server.upstream.breaker import retry_delays
 from server.upstream.client import Answer
 from server.upstream.failures import UpstreamFailed, UpstreamRefused
@@ -103,10 +103,12 @@ class Downloads:
         with self._upstreams.reader.snapshot() as store:
             file = self._upstreams.mirrored.of(store, index, project).get(filename)
             got = fetched.find(store, index, project, filename) or fetched.NOTHING
+            alarm = fetched.alarm(store, index, project, filename)
         if file is None:
             raise NotFound(f"no file {filename} in {settings.name}")
         size = got.size if file.size is None and got.sha256 else file.size
-        return Wanted(settings, project, file, file.sha256 or got.sha256, size)
+        accepted = alarm.claimed if alarm is not None and alarm.accepted else b""
+        return Wanted(settings, project, file, file.sha256 or got.sha256 or accepted, size)
 
     async def _run(self, wanted: Wanted, download: Download, sink: Sink) -> None:
         try:
@@ -144,8 +146,8 @@ class Downloads:
                     raise NotFound(f"upstream no longer has {wanted.file.filename}") from gone
                 url, is_new = await self._new_url(wanted), True
             except UpstreamFailed:
-                if delay is None:
-                    raise
+                if delay is None or (sink.size and not (wanted.sha256 or sink.expects)):
+                    raise  # the rest may be of other bytes, and nothing would tell
                 await asyncio.sleep(delay)
             else:
                 return
@@ -175,6 +177,7 @@ class Downloads:
             return url_of(store, key, wanted.file.filename) or ""
 
     async def _receive(self, wanted: Wanted, url: str, download: Download, sink: Sink) -> None:
+        largest = self._upstreams.config.max_request_body_size
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={sink.size}-"} if sink.size else {})
         async with self._upstreams.get(wanted.settings, url, headers, None) as answer:
             if answer.status in GONE:
@@ -182,24 +185,31 @@ class Downloads:
             skip = _overlap(answer, sink.size)
             announced = _announced(answer)
             if not sink.size and announced is not None:
-                _check_size(wanted, announced)
+                self._check_size(wanted, announced)
                 download.total = announced
                 download.tell()
             async for piece in answer.body(None):
                 new = piece[skip:]
                 skip -= min(skip, len(piece))
-                if wanted.size is not None and sink.size + len(new) > wanted.size:
-                    _check_size(wanted, sink.size + len(new))
+                if sink.size + len(new) > (largest if wanted.size is None else wanted.size):
+                    self._check_size(wanted, sink.size + len(new))
                 sink.write(new)
                 download.received = sink.size
                 download.tell()
             if download.total is not None and sink.size != download.total:
                 raise UpstreamFailed(f"ended early: {sink.size} bytes of {download.total}")
 
+    def _check_size(self, wanted: Wanted, size: int) -> None:
+        largest = self._upstreams.config.max_request_body_size
+        if wanted.size is not None and size != wanted.size:
+            raise UpstreamRefused(f"{wanted.file.filename} has {size} bytes or more, not {wanted.size}")
+        if size > largest:
+            raise UpstreamRefused(f"{wanted.file.filename} has more than {largest} bytes")
+
     async def _check(self, wanted: Wanted, sink: Sink) -> None:
         """Compare what came with what it should be; nothing else is ever served whole, or kept."""
         sink.finish()
-        _check_size(wanted, sink.size)
+        self._check_size(wanted, sink.size)
         if wanted.sha256 and sink.sha256 != wanted.sha256:
             if not wanted.file.sha256:  # upstream says no digest, but this node had other bytes once
                 command = ReportHash(*wanted.key, wanted.sha256, sink.sha256)
@@ -265,11 +275,5 @@ def _overlap(answer: Answer, have: int) -> int:
         if unit == "bytes" and rest.partition("-")[0] == str(have):
             return 0
         raise UpstreamFailed("upstream sends another range than was asked for")
-    if answer.status != 200:  # noqa: PLR2004 - OK
-        raise UpstreamFailed(f"upstream answers {answer.status}")
+    check_found(answer)
     return have
-
-
-def _check_size(wanted: Wanted, size: int) -> None:
-    if wanted.size is not None and size != wanted.size:
-        raise UpstreamRefused(f"{wanted.file.filename} has {size} bytes or more, not {wanted.size}")

@@ -37,7 +37,7 @@ class UpstreamFailed(LedgerpiError):  # noqa: N818 - errors are named as what th
 
 
 class UpstreamRefused(UpstreamFailed):
-    """An address, a redirect or a size is not allowed here: trying again is useless."""
+    """An address, a redirect or a size is not allowed here, or the upstream says no: trying again is useless."""
 
 
 _WORDS: tuple[tuple[type[Exception], str], ...] = (  # the first that fits

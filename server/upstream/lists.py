@@ -10,7 +10,7 @@ import structlog
 from changelog.names import ProjectName
 from server.executors import in_thread
 from server.upstream import names
-from server.upstream.asking import Upstreams
+from server.upstream.asking import Upstreams, check_found
 from server.upstream.failures import UpstreamFailed
 from server.upstream.page import InvalidPage
 from server.upstream.pages import ACCEPT, AFTER_FAILURE_S, SLOW
@@ -65,8 +65,7 @@ class Lists:
         async with self._upstreams.get(settings, settings.url, headers, total_s) as answer:
             if answer.status == 304 and before is not None:  # noqa: PLR2004 - Not Modified
                 return before.etag
-            if answer.status != 200:  # noqa: PLR2004 - OK
-                raise UpstreamFailed(f"upstream answers {answer.status}")
+            check_found(answer)
             with tempfile.SpooledTemporaryFile(IN_MEMORY) as body:
                 async for piece in answer.body(self._upstreams.config.max_page_size):
                     body.write(piece)

@@ -10,6 +10,7 @@ from yarl import URL
 from server.upstream.failures import UpstreamRefused
 
 SCHEMES = ("http", "https")
+MIN_TOKEN = 12  # characters of a path segment that may be a token
 
 _AS_WRITTEN = "".join(map(chr, range(0x21, 0x7F)))  # also %: what is encoded stays as it is encoded
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?//")
@@ -50,6 +51,12 @@ def masked(url: str) -> str:
     shown = _USERINFO.sub(r"\1***@", url, count=1)
     path, question, _ = shown.partition("#")[0].partition("?")
     return path + ("?***" if question else "")
+
+
+def tokens(url: str) -> tuple[str, ...]:
+    """Return the segments in the path of *url* that are so long that they may be tokens."""
+    path = url.partition("//")[2].partition("/")[2]
+    return tuple(segment for segment in re.split(r"[/?#]", path) if len(segment) >= MIN_TOKEN)
 
 
 def parsed(url: str) -> URL:

@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import BinaryIO
 
 import structlog
-from attrs import frozen
+from attrs import evolve, frozen
 
 from changelog.errors import Conflict
 from changelog.names import ProjectName
@@ -16,7 +16,7 @@ from changelog.views.page import Status
 from changelog.writer import Committed
 from server.commands import ChangeMirrorPage, ReportHash
 from server.executors import in_thread
-from server.upstream.asking import CALLER, Upstreams
+from server.upstream.asking import CALLER, Upstreams, check_found
 from server.upstream.breaker import retry_delays
 from server.upstream.client import Answer
 from server.upstream.diff import BYTES_AT_ONCE, Difference, Known, compare
@@ -94,9 +94,12 @@ class Pages:
         try:
             checked = await self._ask_patiently(settings, project, before, force=force)
         except (UpstreamFailed, InvalidPage) as failure:
-            logger.warning("page not refreshed", index=settings.name, project=project, reason=str(failure))
+            reason = settings.without_tokens(str(failure))
+            logger.warning("page not refreshed", index=settings.name, project=project, reason=reason)
+            if isinstance(failure, InvalidPage | UpstreamRefused):  # it answers, but not with pages
+                self._upstreams.note(settings, FAILED, reason)
             wait = getattr(failure, "retry_after_s", None) or AFTER_FAILURE_S
-            checked = _checked(before, FAILED, str(failure), wait)
+            checked = _checked(before, FAILED, reason, wait)
         with self._upstreams.local.write() as store:
             CHECKED.put(store, key, checked)
         return checked
@@ -124,23 +127,25 @@ class Pages:
 
     async def _ask(self, settings: Settings, project: ProjectName, before: _Before, *, force: bool) -> Checked:
         url = settings.page_url(project)
-        headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip", **({} if force else _validators(before))}
+        validators = {} if force else _validators(before)
+        headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip", **validators}
         total_s = self._upstreams.config.upstream_timeout_s
         async with self._upstreams.get(settings, url, headers, total_s) as answer:
-            if answer.status == 304 and before.checked is not None:  # noqa: PLR2004 - Not Modified
+            if answer.status == 304 and validators:  # noqa: PLR2004 - Not Modified
                 return _checked(before, OK, "", settings.expiry_s)
             if answer.status in (404, 410):
                 return _missing(settings, before)
-            if answer.status != 200:  # noqa: PLR2004 - OK
-                raise UpstreamFailed(f"upstream answers {answer.status}")
+            check_found(answer)
             serial = _serial(answer)
             last = -1 if before.checked is None else before.checked.serial
             if 0 <= serial < last and not settings.ignore_serial:
-                raise UpstreamFailed(f"upstream went back from serial {last} to {serial}")
+                raise UpstreamRefused(f"upstream went back from serial {last} to {serial}")
             page = await self._read(answer, project)
-        since = await self._write_down(settings, project, page)
-        headers_of = answer.headers
-        etag, modified = headers_of.get("ETag", ""), headers_of.get("Last-Modified", "")
+        if not settings.core_metadata:
+            page = evolve(page, files=tuple(evolve(file, core_metadata=None) for file in page.files))
+        since, is_whole = await self._write_down(settings, project, page)
+        told = answer.headers if is_whole else {}  # what was not believed has to be seen again, once it is accepted
+        etag, modified = told.get("ETag", ""), told.get("Last-Modified", "")
         return Checked(_now(), 0, since, OK, "", etag[:1_000], modified[:100], serial)
 
     async def _read(self, answer: Answer, project: ProjectName) -> UpstreamPage:
@@ -156,10 +161,11 @@ class Pages:
                 return read_page(whole, kind, answer.url, project)
             return await in_thread(read_page, whole, kind, answer.url, project)
 
-    async def _write_down(self, settings: Settings, project: ProjectName, page: UpstreamPage) -> int:
-        """Write down what differs, and return the serial that made the page what it is."""
+    async def _write_down(self, settings: Settings, project: ProjectName, page: UpstreamPage) -> tuple[int, bool]:
+        """Write down what differs; return the serial that made the page what it is, and whether all was believed."""
         for reason in page.left_out:
-            logger.info("link left out", index=settings.name, project=project, reason=reason)
+            told = settings.without_tokens(reason)
+            logger.info("link left out", index=settings.name, project=project, reason=told)
         for _ in range(ATTEMPTS - 1):
             try:
                 return await self._write_once(settings, project, page)
@@ -167,7 +173,7 @@ class Pages:
                 continue
         return await self._write_once(settings, project, page)
 
-    async def _write_once(self, settings: Settings, project: ProjectName, page: UpstreamPage) -> int:
+    async def _write_once(self, settings: Settings, project: ProjectName, page: UpstreamPage) -> tuple[int, bool]:
         where = (settings.incarnation, project)
         with self._upstreams.reader.snapshot() as store:
             row = upstream.find(store, *where)
@@ -187,11 +193,11 @@ class Pages:
                 put_urls(store, page_key(settings.incarnation, settings.identity, project), found.urls)
         same = row is not None and (row.status, row.reason) == (page.status, page.reason)
         if row is not None and same and not found.parts:
-            return row.since
+            return row.since, not found.claims
         since = 0 if row is None else row.since
         command = ChangeMirrorPage(*where, since, Status(page.status), page.reason, found.base, found.parts)
         done = await self._upstreams.submit(CALLER, command)
-        return done.last if isinstance(done, Committed) else done.serial
+        return (done.last if isinstance(done, Committed) else done.serial), not found.claims
 
     async def _report(self, settings: Settings, project: ProjectName, found: Difference) -> None:
         for claim in found.claims[:MAX_CLAIMS]:

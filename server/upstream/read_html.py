@@ -33,6 +33,9 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self._has_tags = False
+        self._has_links = False
+        self._has_form = False
+        self._is_simple = False  # it says so itself, or has what only simple pages have
 
     def take(self, text: str) -> None:
         """Read the next bit of the page."""
@@ -48,7 +51,7 @@ class _Page(HTMLParser):
             raise InvalidPage(f"not HTML: a tag of more than {MAX_TAG} characters: {shown(self.rawdata[:20])}")
 
     def end(self) -> None:
-        """Refuse a page that ends in a tag, or has none.
+        """Refuse a page that ends in a tag, has none, or is a login or error page that was sent in place of one.
 
         HTMLParser.close() is not called: it searches what is left again and again.
         """
@@ -56,14 +59,19 @@ class _Page(HTMLParser):
             raise InvalidPage(f"the page ends within a tag: {shown(self.rawdata[:20])}")
         if not self._has_tags:
             raise InvalidPage("not HTML: there is no tag")
+        if not self._is_simple and (self._has_form or not self._has_links):
+            raise InvalidPage("not a simple page: it lists nothing, and has a form or no link at all")
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Take links and what the head says."""
         self._has_tags = True
         if tag == "a":
+            self._has_links = True
             self.on_link(dict(reversed(attrs)))  # of equal attributes the first one counts
         elif tag == "base":
             self.on_base((dict(reversed(attrs)).get("href") or "").strip())
+        elif tag == "form":
+            self._has_form = True
         elif tag == "meta":
             attributes = dict(reversed(attrs))
             self.on_meta((attributes.get("name") or "").lower(), (attributes.get("content") or "").strip())
@@ -78,6 +86,7 @@ class _Page(HTMLParser):
         """Take a ``<meta>``."""
         if name == "pypi:repository-version":
             check_version(content)
+            self._is_simple = True
 
 
 class _ProjectPage(_Page):
@@ -96,6 +105,7 @@ class _ProjectPage(_Page):
         url, _, fragment = href.partition("#")
         filename = _last_segment(url)
         if extension(filename):
+            self._is_simple = True
             self.files.add({"filename": filename, "url": url, "hashes": _hashes(fragment), **_said(attributes)})
 
     def on_base(self, href: str) -> None:
@@ -133,6 +143,7 @@ class _ProjectList(_Page):
             self.projects.append(names.project_name(_last_segment(path.removesuffix("/"))))
         except InvalidName:
             return
+        self._is_simple = True
 
 
 def read_project(texts: Iterable[str], url: str, project: ProjectName) -> UpstreamPage:

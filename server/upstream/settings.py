@@ -10,7 +10,8 @@ from changelog.names import IndexName, ProjectName
 from changelog.tables import Store
 from changelog.views import indexes, serials
 from changelog.views.indexes import MIRROR
-from server.upstream.origins import Credentials, split_credentials
+from server.upstream.diff import Referrer
+from server.upstream.origins import Credentials, origin_of, split_credentials, tokens
 from server.upstream.state import identity
 
 EXPIRY_S = 1_800  # seconds that a page counts as fresh where the index does not say
@@ -29,7 +30,7 @@ class Settings:
     external: bool  # clients are sent to upstream for files
     lists: bool  # the list of all projects may be asked for
     ignore_serial: bool
-    core_metadata: bool  # upstream may be asked for .metadata
+    core_metadata: bool  # upstream's .metadata are used; else those in the wheels
 
     def page_url(self, project: ProjectName) -> str:
         """Return the URL of a project's page."""
@@ -38,6 +39,18 @@ class Settings:
     def file_url(self, project: ProjectName, reference: str) -> str:
         """Return the URL that *reference*, of a file on a project's page, means."""
         return urljoin(self.page_url(project), reference)
+
+    def public_url(self, project: ProjectName, reference: str) -> str:
+        """Return the URL that *reference* means, "" if it is not said, needs our credentials or may hold a secret."""
+        url = self.file_url(project, reference)
+        needs_ours = self.credentials is not None and origin_of(url) == self.credentials.origin
+        return url if reference and not needs_ours and Referrer(self.page_url(project)).is_public(url) else ""
+
+    def without_tokens(self, text: str) -> str:
+        """Return *text* without what may be tokens in the path of the upstream's URL."""
+        for token in tokens(self.url):
+            text = text.replace(token, "***")
+        return text
 
 
 class SettingsCache:
@@ -70,15 +83,16 @@ def read(store: Store, incarnation: int) -> Settings | None:
         return None
     plain, credentials = split_credentials(url)
     expiry = row.option("mirror_cache_expiry", EXPIRY_S)
+    core_metadata = bool(row.option("mirror_provides_core_metadata", True))  # noqa: FBT003 - a value
     return Settings(
         name=life.index,
         incarnation=incarnation,
         url=plain,
         credentials=credentials,
-        identity=identity(url),
+        identity=identity(url if core_metadata else f"{url}#"),  # the page is another one without
         expiry_s=expiry if isinstance(expiry, int) else EXPIRY_S,
-        external=bool(row.option("mirror_use_external_urls", False)),  # noqa: FBT003 - a value
+        external=bool(row.option("mirror_use_external_urls", False)),  # noqa: FBT003
         lists=not row.option("mirror_no_project_list", False),  # noqa: FBT003
         ignore_serial=bool(row.option("mirror_ignore_serial_header", False)),  # noqa: FBT003
-        core_metadata=bool(row.option("mirror_provides_core_metadata", True)),  # noqa: FBT003
+        core_metadata=core_metadata,
     )

@@ -28,6 +28,11 @@ class Sink:
             if name in ALGORITHMS
         ]
 
+    @property
+    def expects(self) -> bool:
+        """Whether a digest is computed that other bytes would not have."""
+        return bool(self._others)
+
     def write(self, piece: bytes) -> None:
         """Append *piece*.
 

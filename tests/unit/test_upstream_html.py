@@ -65,8 +65,22 @@ def test_listings_of_web_servers_are_read() -> None:
     ],
 )
 def test_links_that_are_no_files_are_passed_over(link: str) -> None:
-    found = read_html(f"<html>{link}x</a></html>")
+    found = read_html(f'<html><a href="../">up</a>{link}x</a></html>')
     assert (found.files, found.left_out) == ((), ())
+
+
+LOGIN = "<html><title>Sign in</title><form method=post><input type=password></form><a href='/reset/'>Reset</a></html>"
+
+
+@pytest.mark.parametrize("text", [LOGIN, "<html><h1>Something went wrong</h1></html>", "<script>location='/'</script>"])
+def test_a_page_in_place_of_a_simple_page_is_none(text: str) -> None:
+    with pytest.raises(InvalidPage, match="not a simple page"):
+        read_html(text)
+
+
+def test_a_simple_page_may_list_nothing_and_have_a_form() -> None:
+    assert read_html("<meta name='pypi:repository-version' content='1.0'><form></form>").files == ()
+    assert only(read_html(f"<form></form><a href='{WHEEL}'>x</a>")).filename == WHEEL
 
 
 @pytest.mark.parametrize(
