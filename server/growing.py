@@ -6,12 +6,19 @@ from pathlib import Path
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
-from attrs import define
+from attrs import define, frozen
 
 from changelog.errors import LedgerpiError, Unavailable
-from server.parts import Parts
 from server.sendfile import OpenFile, send
 from server.wire import Frame
+
+
+@frozen
+class Arrived:
+    """A download that has come to its good end, and whose bytes are a blob."""
+
+    size: int
+    sha256: bytes
 
 
 @define
@@ -24,10 +31,12 @@ class News:
     sha256: bytes  # b"" until all is checked
     frames: AsyncIterator[Frame]
 
-    @property
-    def readable(self) -> int:
-        """How many bytes may be sent: all but one, until all are checked."""
-        return self.total if self.sha256 else min(self.received, self.total - 1)
+    def readable(self, end: int) -> int:
+        """Return up to which byte an answer may be sent that ends before byte *end*: all but one, until all is checked.
+
+        So no answer is whole, be it the file's or that of a range, before all of the file is known to be right.
+        """
+        return end if self.sha256 else min(self.received, end - 1)
 
     async def next(self) -> None:
         """Wait until there is more.
@@ -41,30 +50,25 @@ class News:
         self.received, self.sha256 = frame[2], bytes(frame[3]) if len(frame) > 3 else b""  # noqa: PLR2004 - path, total, received
 
 
-async def first_news(parts: Parts, frames: AsyncIterator[Frame]) -> News:
+async def first_news(frames: AsyncIterator[Frame]) -> News | Arrived:
     """Return a download as soon as it is known how long the file is and something of it is there.
+
+    Until then nothing is sent, so that whoever asks for what can not be had is told so.
 
     Raises:
         LedgerpiError: it failed.
     """
     file: OpenFile | None = None
     async for path, total, received, *digest in frames:
-        if file is None:
-            with suppress(FileNotFoundError):  # it is a blob already, and the last frame says which
+        if file is None and path:
+            with suppress(FileNotFoundError):  # it became a blob just now, and the last frame says which
                 file = OpenFile(Path(path))
         if digest:
-            file = file or _blob(parts, bytes(digest[0]))
-            return News(file, total, received, bytes(digest[0]), frames)
-        if file is not None and total >= 0:
+            sha256 = bytes(digest[0])
+            return Arrived(total, sha256) if file is None else News(file, total, received, sha256, frames)
+        if file is not None and total >= 0 and received:
             return News(file, total, received, b"", frames)
     raise Unavailable("the download ended without a word")
-
-
-def _blob(parts: Parts, digest: bytes) -> OpenFile:
-    try:
-        return OpenFile(parts.blobs.path(digest))
-    except OSError as error:  # it could not be kept: a full disk, or removed at once
-        raise Unavailable(f"the file was fetched, and is gone: {error.strerror}") from error
 
 
 class GrowingAnswer(web.StreamResponse):
@@ -94,7 +98,7 @@ class GrowingAnswer(web.StreamResponse):
 
     async def _send(self, request: web.BaseRequest) -> None:
         while self._next < self._end:
-            until = min(self._news.readable, self._end)
+            until = self._news.readable(self._end)
             if until > self._next:
                 await send(request, self._news.file, self._next, until - self._next)
                 self._next = until

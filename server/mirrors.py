@@ -101,13 +101,15 @@ class Mirrors:
         (raw,) = await self._line.ask("metadata", index, project, filename)
         return bytes(raw)
 
-    def download(self, index: int, project: ProjectName, filename: FileName) -> AsyncIterator[Frame]:
+    def download(self, index: int, project: ProjectName, filename: FileName, *, damaged: bool) -> AsyncIterator[Frame]:
         """Have a file fetched; yield path, size (-1 = not known yet) and bytes so far, at the end also its SHA-256.
+
+        A file that is there already is not fetched again unless it is *damaged*; its path is not told.
 
         Raises:
             Unavailable, NotFound, StorageFull: it can not be had; perhaps after some of it came.
         """
-        return self._line.stream("file", index, project, filename)
+        return self._line.stream("file", index, project, filename, damaged)
 
     def used(self, digest: bytes, size: int) -> None:
         """Note that a fetched file is used; told in batches."""
@@ -147,11 +149,10 @@ class Mirrors:
         checked = self._local.checked(page_key(settings.incarnation, settings.identity, project))
         known = since > 0 or (project == LIST and checked is not None and checked.outcome == OK)
         ask = Look(source, settings, State.ASK, 0.0, known=known)
-        now = time.time()
-        if checked is None or checked.seen != since or checked.at / 1e6 > now:
+        if checked is None:
             return ask
-        until = checked.at / 1e6 + settings.expiry_s if checked.outcome == OK else checked.until / 1e6
-        return ask if until <= now else evolve(_told(ask, checked.outcome, checked.reason), until=until)
+        until = checked.good_until(since, settings.expiry_s)
+        return ask if until <= time.time() else evolve(_told(ask, checked.outcome, checked.reason), until=until)
 
     async def _settled(self, look: Look, project: ProjectName, *, force: bool) -> Look:
         if look.state is not State.ASK and not force:

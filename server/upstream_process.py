@@ -85,7 +85,8 @@ class UpstreamService:
         if kind == "metadata":
             return (await self._documents.get(index, project, filename),)
         if kind == "file":
-            return await self._hand_on(connection, number, self.downloads.begin(index, project, filename))
+            download = self.downloads.begin(index, project, filename, damaged=bool(items[3]))
+            return await self._hand_on(connection, number, download)
         raise NotFound(f"no such message: {kind}")
 
     async def _hand_on(self, connection: Connection, number: int, download: Download) -> tuple[object, ...]:
@@ -94,7 +95,7 @@ class UpstreamService:
         download.watchers.append(news.set)
         try:
             while not download.ended:
-                if download.total is not None or download.received:
+                if download.received:
                     total = -1 if download.total is None else download.total
                     connection.send(framed(number, PART, str(download.path), total, download.received))
                 await news.wait()
@@ -103,7 +104,8 @@ class UpstreamService:
             download.watchers.remove(news.set)
         if download.error is not None:
             raise download.error
-        return (str(download.path), download.total, download.received, download.sha256)
+        path = "" if download.path is None else str(download.path)
+        return (path, download.total, download.received, download.sha256)
 
     async def close(self) -> None:
         """End what runs."""

@@ -15,7 +15,7 @@ from changelog.views.fetched import Fetched
 from changelog.views.page import Status
 from server.answers import enveloped, message
 from server.commands import Caller
-from server.growing import GrowingAnswer, first_news
+from server.growing import Arrived, GrowingAnswer, first_news
 from server.handlers import sending
 from server.handlers.sending import FOREVER, Served
 from server.mirrors import State, unavailable
@@ -70,12 +70,13 @@ async def get(
         serial = log.head(store).size
     if settings is not None and settings.external and found.file.url:
         raise web.HTTPFound(settings.file_url(found.project, found.file.url))
-    if found.sha256 and found.size is not None and parts.blobs.has(found.sha256, found.size):
-        answer = await _cached(parts, request, found, found.size)
+    is_there = bool(found.sha256) and found.size is not None and parts.blobs.has(found.sha256, found.size)
+    if is_there and found.size is not None:
+        answer = await _cached(parts, request, found.served(found.size, found.sha256))
         if answer is not None:
             request[SERIAL], request[UNTIL] = serial, time.time() + USED_AGAIN_S
             return answer
-    return await _fetch(parts, request, found)
+    return await _fetch(parts, request, found, damaged=is_there)
 
 
 async def get_by_location(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
@@ -189,28 +190,34 @@ def _stored(parts: Parts, store: Store, digest: bytes) -> bytes | None:
         return None  # not fetched yet, or to be fetched again
 
 
-async def _cached(parts: Parts, request: web.BaseRequest, found: Found, size: int) -> web.StreamResponse | None:
+async def _cached(parts: Parts, request: web.BaseRequest, served: Served) -> web.StreamResponse | None:
     """Return the answer from a blob, None if that was removed or is damaged."""
     try:
-        answer = await sending.blob(parts, request, found.served(size, found.sha256))
+        answer = await sending.blob(parts, request, served)
     except BlobDamaged:
         if parts.mirrors.offline:
             raise
-        await parts.submit.ask("evict", [found.sha256], 0)
+        await parts.submit.ask("evict", [served.sha256], 0)
         return None
-    parts.mirrors.used(found.sha256, size)
+    parts.mirrors.used(served.sha256, served.size)
     return answer
 
 
-async def _fetch(parts: Parts, request: web.BaseRequest, found: Found) -> web.StreamResponse:
-    """Hand the file on while it is fetched."""
+async def _fetch(parts: Parts, request: web.BaseRequest, found: Found, *, damaged: bool = False) -> web.StreamResponse:
+    """Hand the file on while it is fetched; also if there is a blob, that is *damaged*."""
     if parts.mirrors.offline:
         raise Unavailable(f"{found.file.filename} is not cached, and upstreams are not asked (--offline-mode)")
     if request.method == "HEAD" and found.size is not None:
-        answer = web.Response(headers=sending.headers_of(found.served(found.size, found.sha256)))
-        answer.content_length = found.size
+        head = web.Response(headers=sending.headers_of(found.served(found.size, found.sha256)))
+        head.content_length = found.size
+        return head
+    where = (found.index, found.project, found.file.filename)
+    news = await first_news(parts.mirrors.download(*where, damaged=damaged))
+    if isinstance(news, Arrived):
+        answer = await _cached(parts, request, found.served(news.size, news.sha256))
+        if answer is None:
+            raise Unavailable(f"{found.file.filename} was fetched and is gone again")
         return answer
-    news = await first_news(parts, parts.mirrors.download(found.index, found.project, found.file.filename))
     served = found.served(news.total, found.sha256 or news.sha256)
     headers = {**sending.headers_of(served), "X-Accel-Buffering": "no"}
     if sending.not_modified(request, served):

@@ -49,9 +49,9 @@ class Wanted:
 
 @define
 class Download:
-    """A download under way: *path* grows to *total* bytes."""
+    """A download under way: *path* grows to *total* bytes; None: it is a blob already."""
 
-    path: Path
+    path: Path | None
     total: int | None = None
     received: int = 0  # bytes that may be read from *path*
     sha256: bytes = b""  # once all is there and checked
@@ -80,8 +80,10 @@ class Downloads:
         self._running: dict[tuple[int, ProjectName, FileName], Download] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, index: int, project: ProjectName, filename: FileName) -> Download:
-        """Return the download of a file, begun now unless it is under way.
+    def begin(self, index: int, project: ProjectName, filename: FileName, *, damaged: bool) -> Download:
+        """Return the download of a file, begun now unless it is under way, or came to its end since the worker looked.
+
+        One that is there is fetched again if it is *damaged*.
 
         Raises:
             NotFound: the mirror has no such file.
@@ -90,6 +92,9 @@ class Downloads:
         if running is not None:
             return running
         wanted = self.wanted(index, project, filename)
+        there = None if damaged else self._there(wanted)
+        if there is not None:
+            return there
         sink = Sink(self._upstreams.spool.create(), wanted.file.hashes)
         download = self._running[wanted.key] = Download(sink.path, wanted.size)
         task = asyncio.ensure_future(self._run(wanted, download, sink))
@@ -107,6 +112,13 @@ class Downloads:
             raise NotFound(f"no file {filename} in {settings.name}")
         size = got.size if file.size is None and got.sha256 else file.size
         return Wanted(settings, project, file, file.sha256 or got.sha256, size)
+
+    def _there(self, wanted: Wanted) -> Download | None:
+        """Return what stands for a file that is a blob already; whoever serves it checks it."""
+        size = wanted.size
+        if size is None or not wanted.sha256 or not self._upstreams.blobs.has(wanted.sha256, size):
+            return None
+        return Download(None, size, size, wanted.sha256)
 
     async def _run(self, wanted: Wanted, download: Download, sink: Sink) -> None:
         try:
