@@ -208,7 +208,7 @@ async def _fetch(parts: Parts, request: web.BaseRequest, found: Found, *, damage
     if parts.mirrors.offline:
         raise Unavailable(f"{found.file.filename} is not cached, and upstreams are not asked (--offline-mode)")
     if request.method == "HEAD" and found.size is not None:
-        head = web.Response(headers=sending.headers_of(found.served(found.size, found.sha256)))
+        head = web.StreamResponse(headers=sending.headers_of(found.served(found.size, found.sha256)))
         head.content_length = found.size
         return head
     where = (found.index, found.project, found.file.filename)
