@@ -24,7 +24,7 @@ from server.sendfile import FileAnswer, OpenFile
 from server.upstream import names
 from server.upstream.names import list_path
 
-RENDERER = 1  # another number changes all validators
+RENDERER = 2  # another number changes all validators
 CACHE = "max-age=0, must-revalidate, public"
 ATTEMPTS = 5  # to open a page's file that other workers may drop at any time
 

@@ -53,15 +53,27 @@ def _file(file: PageFile, url: str) -> str:
     size = "" if file.size is None else f',"size":{file.size}'
     time = "" if file.upload_time is None else f',"upload-time":"{_utc(file.upload_time)}"'
     python = f',"requires-python":{_json(file.requires_python)}' if file.requires_python else ""
-    metadata = f',"core-metadata":{_hashes(file.core_metadata)}' if file.core_metadata else ""
+    metadata = "" if file.core_metadata is None else f',"core-metadata":{_metadata(file.core_metadata)}'
+    provenance = f',"provenance":{_json(file.provenance)}' if file.provenance else ""
+    hashes = _hashes(file.hashes, file.sha256) if file.hashes or not file.sha256 else _hash(file.sha256)
     return (
-        f'{{"filename":{_json(file.filename)},"url":"{url}","hashes":{_hashes(file.sha256)}'
-        f'{python}{size}{time},"yanked":{_yanked(file.yanked)}{metadata}}}'
+        f'{{"filename":{_json(file.filename)},"url":"{url}","hashes":{hashes}'
+        f'{python}{size}{time},"yanked":{_yanked(file.yanked)}{metadata}{provenance}}}'
     )
 
 
-def _hashes(digest: Sha256) -> str:
+def _hash(digest: Sha256) -> str:
     return f'{{"sha256":"{digest.hex()}"}}'
+
+
+def _hashes(others: Iterable[tuple[str, str]], digest: Sha256) -> str:
+    """Return all digests that are known, of a file that has none or several."""
+    known = [*others, *([("sha256", digest.hex())] if digest else [])]
+    return f"{{{','.join(f'{_json(name)}:{_json(text)}' for name, text in known)}}}"
+
+
+def _metadata(digest: Sha256) -> str:
+    return _hash(digest) if digest else "true"
 
 
 def _yanked(reason: str | None) -> str:

@@ -149,6 +149,34 @@ def test_html_names_the_metadata_digest_under_both_attributes() -> None:
     assert found["data-core-metadata"] == found["data-dist-info-metadata"] == expected
 
 
+def test_metadata_that_have_no_digest_are_only_announced() -> None:
+    file = evolve(WHEEL, core_metadata=Sha256(b""))
+    assert json_file(file)["core-metadata"] is True
+    found = anchor(file)
+    assert found["data-core-metadata"] == found["data-dist-info-metadata"] == "true"
+
+
+def test_a_provenance_stands_on_both_forms() -> None:
+    file = evolve(WHEEL, provenance='https://index.example/integrity/"<1>')
+    assert json_file(file)["provenance"] == file.provenance
+    assert anchor(file)["data-provenance"] == file.provenance
+
+
+def test_other_digests_are_in_json_and_html_has_the_best_one() -> None:
+    others = (("md5", "00" * 16), ("sha512", "11" * 64))
+    assert json_file(evolve(WHEEL, hashes=others))["hashes"] == {"sha256": DIGEST.hex(), **dict(others)}
+    assert (anchor(evolve(WHEEL, hashes=others))["href"] or "").endswith(f"#sha256={DIGEST.hex()}")
+    bare = evolve(WHEEL, sha256=Sha256(b""), hashes=others, location="+e/0123456789abcdef/demo.whl")
+    assert json_file(bare)["hashes"] == dict(others)
+    assert (anchor(bare)["href"] or "").endswith(f"+e/0123456789abcdef/demo.whl#sha512={'11' * 64}")
+
+
+def test_a_file_without_a_digest_has_none() -> None:
+    bare = evolve(WHEEL, sha256=Sha256(b""), location="+e/0123456789abcdef/demo.whl")
+    assert json_file(bare)["hashes"] == {}
+    assert (anchor(bare)["href"] or "").endswith("/demo.whl")
+
+
 def test_json_never_has_the_old_metadata_key() -> None:
     assert b"dist-info-metadata" not in project_page(PAGE, Form.JSON)
 
