@@ -56,12 +56,14 @@ class Found:
         return Served(self.file.filename, sha256, size, self.file.upload_time, forever)
 
 
-async def get(
-    parts: Parts, request: web.BaseRequest, segments: list[str], *, wants_metadata: bool
-) -> web.StreamResponse:
-    """Send a file, its core metadata, or as JSON what is known of it."""
-    found = await find(parts, segments)
-    if wants_metadata:
+async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Send a file, its core metadata, or as JSON what is known of it.
+
+    The path is ``+f/<3 hex>/<13 hex>/<filename>`` or, if upstream does not say the digest, ``+e/<16 hex>/<filename>``.
+    """
+    *folders, filename = segments
+    found = await find(parts, [*folders, filename.removesuffix(METADATA)])
+    if filename.endswith(METADATA):
         return await _metadata(parts, request, found)
     if "application/json" in accept_of(request):
         return enveloped("releasefilemeta", _meta(parts, found))
@@ -77,11 +79,6 @@ async def get(
             request[SERIAL], request[UNTIL] = serial, time.time() + USED_AGAIN_S
             return answer
     return await _fetch(parts, request, found, damaged=is_there)
-
-
-async def get_by_location(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
-    """Send a file whose digest upstream does not say: ``+e/<16 hex>/<filename>``."""
-    return await get(parts, request, segments, wants_metadata=False)
 
 
 async def delete(parts: Parts, request: web.BaseRequest, segments: list[str], caller: Caller) -> web.StreamResponse:
