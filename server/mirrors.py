@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from enum import Enum
 from math import inf
 
 from attrs import evolve, frozen
 
-from changelog.errors import LedgerpiError, Unavailable
+from changelog.errors import LedgerpiError, OutcomeUnknown, Unavailable
 from changelog.names import FileName, IndexName, ProjectName
 from changelog.tables import Store
 from changelog.views import indexes, upstream
@@ -60,6 +61,7 @@ class Mirrors:
         self._line = Line(config.layout.upstream_socket, "process that asks upstreams")
         self._uses: dict[bytes, int] = {}
         self._telling: asyncio.Task[None] | None = None
+        self._adopting: set[asyncio.Task[None]] = set()
 
     def are_there(self, store: Store) -> bool:
         """Return whether there is a mirror whose upstream may be asked."""
@@ -67,7 +69,8 @@ class Mirrors:
 
     async def connect(self) -> None:
         """Connect to the process that asks upstreams, which starts it before the first question."""
-        await self._line.connect()
+        with suppress(OutcomeUnknown):  # the first question tries again
+            await self._line.connect()
 
     def settings(self, store: Store, incarnation: int) -> Settings | None:
         """Return the settings of a mirror, None if the index is none."""
@@ -117,6 +120,13 @@ class Mirrors:
         if self._telling is None or self._telling.done():
             self._telling = asyncio.ensure_future(self._tell())
 
+    def adopt(self, index: int, project: ProjectName, filename: FileName) -> None:
+        """Have it written down that the mirror has a file whose bytes are here for another reason."""
+        if not self.offline:
+            task = asyncio.ensure_future(self._adopt(index, project, filename))
+            self._adopting.add(task)
+            task.add_done_callback(self._adopting.discard)
+
     def health(self, store: Store) -> dict[str, dict[str, object]]:
         """Return how the upstreams of this node's mirrors are doing, those that were asked."""
         with self._local.read() as local:
@@ -132,8 +142,14 @@ class Mirrors:
         """Close the connection."""
         if self._telling is not None:
             self._telling.cancel()
+        for task in self._adopting:
+            task.cancel()
         self._line.close()
         self._local.close()
+
+    async def _adopt(self, index: int, project: ProjectName, filename: FileName) -> None:
+        with suppress(LedgerpiError):  # whoever asks for the file next tries again
+            await self._line.ask("adopt", index, project, filename)
 
     async def _tell(self) -> None:
         await asyncio.sleep(USES_EVERY_S)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import sys
@@ -29,7 +28,7 @@ from server.upstream.failures import UpstreamFailed
 from server.upstream.lists import Lists
 from server.upstream.pages import Pages
 from server.upstream.state import LocalState
-from server.wire import PART, Frame, death_of_parent, error_frame, framed
+from server.wire import PART, Frame, death_of_parent, error_frame, framed, tell_ready
 
 TIDY_EVERY_S = 3_600.0
 
@@ -82,6 +81,9 @@ class UpstreamService:
         if kind == "page":
             return await self._pages.refresh(index, project, known=bool(items[2]), force=bool(items[3]))
         filename = FileName(str(items[2]))
+        if kind == "adopt":
+            await self.downloads.adopt(index, project, filename)
+            return ()
         if kind == "metadata":
             return (await self._documents.get(index, project, filename),)
         if kind == "file":
@@ -148,7 +150,7 @@ async def serve(config: Config, parent: int, listening: socket.socket) -> None:
     service = UpstreamService(upstreams)
     loop = asyncio.get_running_loop()
     server = await loop.create_unix_server(lambda: Connection(service), sock=listening)
-    os.write(sys.stdout.fileno(), b"ready\n")  # the supervisor reads this
+    tell_ready()  # the supervisor reads this
     await service.cache.start()
     tidying = asyncio.ensure_future(_tidy(upstreams.local))
     await death_of_parent(parent)

@@ -72,4 +72,9 @@ def page(node: Node, project: str, index: str = MIRROR) -> list[dict[str, object
 
 def file_url(node: Node, dist: UpstreamDist, index: str = MIRROR) -> str:
     """Return where a node serves a file whose digest the upstream's page gives."""
-    return f"{node.url}/{index}/+f/{dist.sha256[:3]}/{dist.sha256[3:16]}/{dist.filename}"
+    return node.url + file_path(dist, index)
+
+
+def file_path(dist: UpstreamDist, index: str = MIRROR) -> str:
+    """Return the path of :func:`file_url`."""
+    return f"/{index}/+f/{dist.sha256[:3]}/{dist.sha256[3:16]}/{dist.filename}"

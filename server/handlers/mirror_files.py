@@ -72,13 +72,15 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
         serial = log.head(store).size
     if settings is not None and settings.external and found.file.url:
         raise web.HTTPFound(settings.file_url(found.project, found.file.url))
-    is_there = bool(found.sha256) and found.size is not None and parts.blobs.has(found.sha256, found.size)
-    if is_there and found.size is not None:
-        answer = await _cached(parts, request, found.served(found.size, found.sha256))
+    size = _size_here(parts, found)
+    if size is not None:
+        answer = await _cached(parts, request, found.served(size, found.sha256))
         if answer is not None:
+            if not found.got.sha256:  # an upload or another mirror has it, or a crash came before the entry
+                parts.mirrors.adopt(found.index, found.project, found.file.filename)
             request[SERIAL], request[UNTIL] = serial, time.time() + USED_AGAIN_S
             return answer
-    return await _fetch(parts, request, found, damaged=is_there)
+    return await _fetch(parts, request, found, damaged=size is not None)
 
 
 async def delete(parts: Parts, request: web.BaseRequest, segments: list[str], caller: Caller) -> web.StreamResponse:
@@ -185,6 +187,15 @@ def _stored(parts: Parts, store: Store, digest: bytes) -> bytes | None:
         return contents.read(store, parts.blobs, digest)
     except BlobDamaged:
         return None  # not fetched yet, or to be fetched again
+
+
+def _size_here(parts: Parts, found: Found) -> int | None:
+    """Return the size of the file if its bytes are here, in bytes."""
+    try:
+        size = parts.blobs.path(found.sha256).stat().st_size if found.sha256 else None
+    except FileNotFoundError:
+        return None
+    return size if found.size in {None, size} else None
 
 
 async def _cached(parts: Parts, request: web.BaseRequest, served: Served) -> web.StreamResponse | None:

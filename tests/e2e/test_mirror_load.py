@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from changelog.names import index_name
 from changelog.reader import Reader
@@ -16,6 +17,7 @@ from server.layout import Layout
 from server.line import Line
 from tests.corpora import Project
 from tests.crowd import Got, crowd
+from tests.e2e.conftest import PASSWORD
 from tests.mirrors import MIRROR, SIMPLE_JSON, STAGE, check_files, check_spool, file_url, mirroring, page, simple
 from tests.processes import Node
 from tests.upstream.faults import slow, stalls
@@ -135,6 +137,39 @@ async def test_a_worker_that_looked_before_others_were_answered_has_nothing_aske
     assert outcome == ("ok", "")
     assert [bytes(frame[3]).hex() for frame in frames] == [late.sha256]
     assert (len(index.pages()), len(index.files())) == (1, 1)
+
+
+@pytest.mark.parametrize("json", [True, False], ids=["json", "html"])
+def test_a_file_that_another_mirror_has_is_not_fetched_again(json: bool, mirror: Node, index: Upstream) -> None:  # noqa: FBT001 - a parameter
+    """Its page tells all the same what is in it, where upstream does not."""
+    shared, other = wheel(f"shared-{json}".lower()), f"root/other-{json}".lower()
+    index.put(shared)
+    index.change(json=json, metadata=False)
+    settings = {"type": "mirror", "mirror_url": index.simple}
+    assert requests.put(f"{mirror.url}/{other}", json=settings, auth=("root", PASSWORD), timeout=HANG_S).ok
+    index.reset()
+    for name in (MIRROR, other):
+        page(mirror, shared.owner, name)
+        answer = requests.get(file_url(mirror, shared, name), timeout=HANG_S)
+        assert (answer.status_code, answer.content) == (200, shared.content)
+        check_spool(mirror)
+    index.change(json=True, metadata=True)
+    assert len(index.files()) == 1
+    for name in (MIRROR, other):
+        file = _once_complete(mirror, shared.owner, name)
+        assert file["size"] == len(shared.content)
+        assert requests.get(f"{file['url']}.metadata", timeout=HANG_S).content == shared.metadata
+
+
+def _once_complete(node: Node, project: str, index: str) -> dict[str, object]:
+    """Return the file of a page as soon as its core metadata are told: they are written down behind the answer."""
+    deadline = time.monotonic() + HANG_S
+    while True:
+        (file,) = page(node, project, index)
+        if "core-metadata" in file:
+            return file
+        assert time.monotonic() < deadline, f"never told: {file}"
+        time.sleep(0.05)
 
 
 async def test_an_upstream_that_dies_amid_pages(mirror: Node, index: Upstream, dists: Dists) -> None:
