@@ -9,12 +9,19 @@ from pathlib import Path
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
-from attrs import define
+from attrs import define, frozen
 
 from changelog.errors import LedgerpiError, Unavailable
-from server.parts import Parts
 from server.sendfile import OpenFile, send
 from server.wire import Frame
+
+
+@frozen
+class Arrived:
+    """A download that has come to its good end, and whose bytes are a blob."""
+
+    size: int
+    sha256: bytes
 
 
 @define
@@ -43,30 +50,25 @@ class News:
         self.received, self.sha256 = frame[2], bytes(frame[3]) if len(frame) > 3 else b""  # noqa: PLR2004 - path, total, received
 
 
-async def first_news(parts: Parts, frames: AsyncIterator[Frame]) -> News:
+async def first_news(frames: AsyncIterator[Frame]) -> News | Arrived:
     """Return a download as soon as it is known how long the file is and something of it is there.
+
+    Until then nothing is sent, so that whoever asks for what can not be had is told so.
 
     Raises:
         LedgerpiError: it failed.
     """
     file: OpenFile | None = None
     async for path, total, received, *digest in frames:
-        if file is None:
-            with suppress(FileNotFoundError):  # it is a blob already, and the last frame says which
+        if file is None and path:
+            with suppress(FileNotFoundError):  # it became a blob just now, and the last frame says which
                 file = OpenFile(Path(path))
         if digest:
-            file = file or _blob(parts, bytes(digest[0]))
-            return News(file, total, received, bytes(digest[0]), frames)
+            sha256 = bytes(digest[0])
+            return Arrived(total, sha256) if file is None else News(file, total, received, sha256, frames)
         if file is not None and total >= 0 and received:
             return News(file, total, received, b"", frames)
     raise Unavailable("the download ended without a word")
-
-
-def _blob(parts: Parts, digest: bytes) -> OpenFile:
-    try:
-        return OpenFile(parts.blobs.path(digest))
-    except OSError as error:  # it could not be kept: a full disk, or removed at once
-        raise Unavailable(f"the file was fetched, and is gone: {error.strerror}") from error
 
 
 class GrowingAnswer(web.StreamResponse):

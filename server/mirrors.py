@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from enum import Enum
 from math import inf
 
 from attrs import evolve, frozen
 
-from changelog.errors import LedgerpiError, Unavailable
+from changelog.errors import LedgerpiError, OutcomeUnknown, Unavailable
 from changelog.names import FileName, IndexName, ProjectName
 from changelog.tables import Store
 from changelog.views import indexes, upstream
@@ -62,6 +63,7 @@ class Mirrors:
         self._line = Line(config.layout.upstream_socket, "process that asks upstreams")
         self._uses: dict[bytes, int] = {}
         self._telling: asyncio.Task[None] | None = None
+        self._adopting: set[asyncio.Task[None]] = set()
 
     def are_there(self, store: Store) -> bool:
         """Return whether there is a mirror whose upstream may be asked."""
@@ -69,7 +71,8 @@ class Mirrors:
 
     async def connect(self) -> None:
         """Connect to the process that asks upstreams, which starts it before the first question."""
-        await self._line.connect()
+        with suppress(OutcomeUnknown):  # the first question tries again
+            await self._line.connect()
 
     def settings(self, store: Store, incarnation: int) -> Settings | None:
         """Return the settings of a mirror, None if the index is none."""
@@ -103,19 +106,28 @@ class Mirrors:
         (raw,) = await self._line.ask("metadata", index, project, filename)
         return bytes(raw)
 
-    def download(self, index: int, project: ProjectName, filename: FileName) -> AsyncIterator[Frame]:
+    def download(self, index: int, project: ProjectName, filename: FileName, *, damaged: bool) -> AsyncIterator[Frame]:
         """Have a file fetched; yield path, size (-1 = not known yet) and bytes so far, at the end also its SHA-256.
+
+        A file that is there already is not fetched again unless it is *damaged*; its path is not told.
 
         Raises:
             Unavailable, NotFound, StorageFull: it can not be had; perhaps after some of it came.
         """
-        return self._line.stream("file", index, project, filename)
+        return self._line.stream("file", index, project, filename, damaged)
 
     def used(self, digest: bytes, size: int) -> None:
         """Note that a fetched file is used; told in batches."""
         self._uses[digest] = size
         if self._telling is None or self._telling.done():
             self._telling = asyncio.ensure_future(self._tell())
+
+    def adopt(self, index: int, project: ProjectName, filename: FileName) -> None:
+        """Have it written down that the mirror has a file whose bytes are here for another reason."""
+        if not self.offline:
+            task = asyncio.ensure_future(self._adopt(index, project, filename))
+            self._adopting.add(task)
+            task.add_done_callback(self._adopting.discard)
 
     def health(self, store: Store) -> dict[str, dict[str, object]]:
         """Return how the upstreams of this node's mirrors are doing, those that were asked."""
@@ -132,8 +144,14 @@ class Mirrors:
         """Close the connection."""
         if self._telling is not None:
             self._telling.cancel()
+        for task in self._adopting:
+            task.cancel()
         self._line.close()
         self._local.close()
+
+    async def _adopt(self, index: int, project: ProjectName, filename: FileName) -> None:
+        with suppress(LedgerpiError):  # whoever asks for the file next tries again
+            await self._line.ask("adopt", index, project, filename)
 
     async def _tell(self) -> None:
         await asyncio.sleep(USES_EVERY_S)
@@ -149,11 +167,10 @@ class Mirrors:
         checked = self._local.checked(page_key(settings.incarnation, settings.identity, project))
         known = since > 0 or (project == LIST and list_path(self._lists, settings).exists())
         ask = Look(source, settings, State.ASK, 0.0, known=known)
-        now = time.time()
-        if checked is None or checked.seen != since or checked.at / 1e6 > now:
+        if checked is None:
             return ask
-        until = checked.at / 1e6 + settings.expiry_s if checked.outcome == OK else checked.until / 1e6
-        return ask if until <= now else evolve(_told(ask, checked.outcome, checked.reason), until=until)
+        until = checked.good_until(since, settings.expiry_s)
+        return ask if until <= time.time() else evolve(_told(ask, checked.outcome, checked.reason), until=until)
 
     async def _settled(self, look: Look, project: ProjectName, *, force: bool) -> Look:
         if look.state is not State.ASK and not force:

@@ -36,7 +36,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "*/*/+explain/*": {"GET": explain.get},
     "*/*/+alarms": {"GET": alarms.get, "POST": alarms.accept},
     "*/*/+f/*/*/*": {"GET": files.get, "DELETE": files.delete, "PATCH": files.yank},
-    "*/*/+e/*/*": {"GET": mirror_files.get_by_location, "DELETE": mirror_files.delete_by_location},
+    "*/*/+e/*/*": {"GET": mirror_files.get, "DELETE": mirror_files.delete_by_location},
     "*/*/*": {
         "GET": projects.get_project,
         "DELETE": projects.delete_project,

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import sys
@@ -29,7 +28,7 @@ from server.upstream.failures import UpstreamFailed
 from server.upstream.lists import Lists
 from server.upstream.pages import Pages
 from server.upstream.state import LocalState
-from server.wire import PART, Frame, death_of_parent, error_frame, framed
+from server.wire import PART, Frame, death_of_parent, error_frame, framed, tell_ready
 
 TIDY_EVERY_S = 3_600.0
 
@@ -82,10 +81,14 @@ class UpstreamService:
         if kind == "page":
             return await self._pages.refresh(index, project, known=bool(items[2]), force=bool(items[3]))
         filename = FileName(str(items[2]))
+        if kind == "adopt":
+            await self.downloads.adopt(index, project, filename)
+            return ()
         if kind == "metadata":
             return (await self._documents.get(index, project, filename),)
         if kind == "file":
-            return await self._hand_on(connection, number, self.downloads.begin(index, project, filename))
+            download = self.downloads.begin(index, project, filename, damaged=bool(items[3]))
+            return await self._hand_on(connection, number, download)
         raise NotFound(f"no such message: {kind}")
 
     async def _hand_on(self, connection: Connection, number: int, download: Download) -> tuple[object, ...]:
@@ -94,7 +97,7 @@ class UpstreamService:
         download.watchers.append(news.set)
         try:
             while not download.ended:
-                if download.total is not None or download.received:
+                if download.received:
                     total = -1 if download.total is None else download.total
                     connection.send(framed(number, PART, str(download.path), total, download.received))
                 await news.wait()
@@ -103,7 +106,8 @@ class UpstreamService:
             download.watchers.remove(news.set)
         if download.error is not None:
             raise download.error
-        return (str(download.path), download.total, download.received, download.sha256)
+        path = "" if download.path is None else str(download.path)
+        return (path, download.total, download.received, download.sha256)
 
     async def close(self) -> None:
         """End what runs."""
@@ -146,7 +150,7 @@ async def serve(config: Config, parent: int, listening: socket.socket) -> None:
     service = UpstreamService(upstreams)
     loop = asyncio.get_running_loop()
     server = await loop.create_unix_server(lambda: Connection(service), sock=listening)
-    os.write(sys.stdout.fileno(), b"ready\n")  # the supervisor reads this
+    tell_ready()  # the supervisor reads this
     await service.cache.start()
     tidying = asyncio.ensure_future(_tidy(upstreams.local))
     await death_of_parent(parent)

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,12 @@ def checked(answer: Frame) -> Frame:
     if answer[1] == "error":
         raise error_of(*answer[2:])
     return answer[2:]
+
+
+def tell_ready() -> None:
+    """Tell the supervisor, which reads the standard output, that this process answers."""
+    with suppress(BrokenPipeError):  # it died; the other pipe tells so too
+        os.write(sys.stdout.fileno(), b"ready\n")
 
 
 async def death_of_parent(pipe: int) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import sys
@@ -24,7 +23,7 @@ from server.parts import Parts
 from server.sources import Sources
 from server.spool import Spool
 from server.submit import Submit
-from server.wire import death_of_parent
+from server.wire import death_of_parent, tell_ready
 
 GRACE_S = 8.0  # for requests under way at the end
 DEATH_GRACE_S = 0.1  # the same after the supervisor's death; 0 would be no limit
@@ -70,12 +69,12 @@ async def serve(config: Config, parent: int, listening: socket.socket, counts: C
     acceptor = Acceptor(listening, counts, server)
     with parts.reader.snapshot() as store:
         has_mirrors = parts.mirrors.are_there(store)
-    if has_mirrors:
-        await parts.mirrors.connect()
-    os.write(sys.stdout.fileno(), b"ready\n")  # the supervisor reads this
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     ends = {asyncio.ensure_future(death_of_parent(parent)): DEATH_GRACE_S, asyncio.ensure_future(stop.wait()): GRACE_S}
+    if has_mirrors:  # not for longer than the supervisor lives: after its death nobody listens
+        await asyncio.wait({asyncio.ensure_future(parts.mirrors.connect()), *ends}, return_when=asyncio.FIRST_COMPLETED)
+    tell_ready()  # the supervisor reads this
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     acceptor.close()
     server.pre_shutdown()  # ends the connections that wait for a next request, and so have none under way

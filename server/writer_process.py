@@ -27,7 +27,7 @@ from server.decide import decide
 from server.layout import Layout
 from server.logs import configure_logs
 from server.passwords import PasswordChecks
-from server.wire import Frame, death_of_parent, error_frame, framed, listen
+from server.wire import Frame, death_of_parent, error_frame, framed, listen, tell_ready
 
 MAX_GROUP = 250  # commands that share a commit
 REBUILD_PAUSE_S = 0.002  # between slices, so that commands get their turn
@@ -188,7 +188,7 @@ async def serve(config: Config, parent: int) -> None:
     service.bring_views_up()
     loop = asyncio.get_running_loop()
     server = await loop.create_unix_server(lambda: Connection(service), sock=listen(config.layout.socket))
-    os.write(sys.stdout.fileno(), b"ready\n")  # the supervisor reads this
+    tell_ready()  # the supervisor reads this
     loop.set_exception_handler(_end_at_once)
     await death_of_parent(parent)
     server.close()

@@ -31,13 +31,16 @@ class Found:
 
 async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Send a file, its core metadata, or as JSON what is known of it."""
-    plain, wants_metadata = mirror_files.without_metadata(segments)
+    plain = [*segments[:5], segments[5].removesuffix(mirror_files.METADATA)]
+    wants_metadata = plain != segments
     with parts.reader.snapshot() as store:
-        if is_mirror(parts, store, segments):
-            return await mirror_files.get(parts, request, plain, wants_metadata=wants_metadata)
-        request[SERIAL] = log.head(store).size
-        found = find(parts, store, plain)
-        document = _metadata(parts, store, found) if wants_metadata else b""
+        mirrored = is_mirror(parts, store, segments)
+        if not mirrored:
+            request[SERIAL] = log.head(store).size
+            found = find(parts, store, plain)
+            document = _metadata(parts, store, found) if wants_metadata else b""
+    if mirrored:  # without the snapshot: upstream may take its time
+        return await mirror_files.get(parts, request, segments)
     row = found.row
     if wants_metadata:
         served = Served(found.filename + mirror_files.METADATA, row.metadata, len(document), row.upload_time)
@@ -51,9 +54,11 @@ async def delete(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     """Delete a file."""
     caller = await parts.auth.caller(request.headers, request.remote or "")
     with parts.reader.snapshot() as store:
-        if is_mirror(parts, store, segments):
-            return await mirror_files.delete(parts, request, segments, caller)
-        found = find(parts, store, segments)
+        mirrored = is_mirror(parts, store, segments)
+        if not mirrored:
+            found = find(parts, store, segments)
+    if mirrored:
+        return await mirror_files.delete(parts, request, segments, caller)
     where = (found.index, found.link.project, found.link.version, found.filename)
     await parts.submit(caller, DeleteFile(*where, found.row.sha256, "force" in request.query))
     return message(f"file {found.filename} deleted from {found.index}")

@@ -15,7 +15,7 @@ from changelog.views.fetched import Fetched
 from changelog.views.page import Status
 from server.answers import enveloped, message
 from server.commands import Caller
-from server.growing import GrowingAnswer, first_news
+from server.growing import Arrived, GrowingAnswer, first_news
 from server.handlers import sending
 from server.handlers.sending import FOREVER, Served
 from server.mirrors import State, unavailable
@@ -56,12 +56,14 @@ class Found:
         return Served(self.file.filename + suffix, sha256, size, self.file.upload_time, forever)
 
 
-async def get(
-    parts: Parts, request: web.BaseRequest, segments: list[str], *, wants_metadata: bool
-) -> web.StreamResponse:
-    """Send a file, its core metadata, or as JSON what is known of it."""
-    found = await find(parts, segments)
-    if wants_metadata:
+async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
+    """Send a file, its core metadata, or as JSON what is known of it.
+
+    The path is ``+f/<3 hex>/<13 hex>/<filename>`` or, if upstream does not say the digest, ``+e/<16 hex>/<filename>``.
+    """
+    *folders, filename = segments
+    found = await find(parts, [*folders, filename.removesuffix(METADATA)])
+    if filename.endswith(METADATA):
         return await _metadata(parts, request, found)
     if "application/json" in accept_of(request):
         return enveloped("releasefilemeta", _meta(parts, found))
@@ -71,23 +73,15 @@ async def get(
     url = settings.public_url(found.project, found.file.url) if settings is not None and settings.external else ""
     if url:
         raise web.HTTPFound(url)
-    if found.sha256 and found.size is not None and parts.blobs.has(found.sha256, found.size):
-        answer = await _cached(parts, request, found, found.size)
+    size = _size_here(parts, found)
+    if size is not None:
+        answer = await _cached(parts, request, found.served(size, found.sha256))
         if answer is not None:
+            if not found.got.sha256:  # an upload or another mirror has it, or a crash came before the entry
+                parts.mirrors.adopt(found.index, found.project, found.file.filename)
             request[SERIAL], request[UNTIL] = serial, time.time() + USED_AGAIN_S
             return answer
-    return await _fetch(parts, request, found)
-
-
-async def get_by_location(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
-    """Send a file whose digest upstream does not say: ``+e/<16 hex>/<filename>``; or its core metadata."""
-    plain, wants_metadata = without_metadata(segments)
-    return await get(parts, request, plain, wants_metadata=wants_metadata)
-
-
-def without_metadata(segments: list[str]) -> tuple[list[str], bool]:
-    """Return the path of a file, and whether *segments* are that of its core metadata (PEP 658)."""
-    return [*segments[:-1], segments[-1].removesuffix(METADATA)], segments[-1].endswith(METADATA)
+    return await _fetch(parts, request, found, damaged=size is not None)
 
 
 async def delete(parts: Parts, request: web.BaseRequest, segments: list[str], caller: Caller) -> web.StreamResponse:
@@ -195,30 +189,45 @@ def _stored(parts: Parts, store: Store, digest: bytes) -> bytes | None:
         return None  # not fetched yet, or to be fetched again
 
 
-async def _cached(parts: Parts, request: web.BaseRequest, found: Found, size: int) -> web.StreamResponse | None:
+def _size_here(parts: Parts, found: Found) -> int | None:
+    """Return the size of the file if its bytes are here, in bytes."""
+    try:
+        size = parts.blobs.path(found.sha256).stat().st_size if found.sha256 else None
+    except FileNotFoundError:
+        return None
+    return size if found.size in {None, size} else None
+
+
+async def _cached(parts: Parts, request: web.BaseRequest, served: Served) -> web.StreamResponse | None:
     """Return the answer from a blob, None if that was removed or is damaged."""
     try:
-        answer = await sending.blob(parts, request, found.served(size, found.sha256))
+        answer = await sending.blob(parts, request, served)
     except BlobDamaged:
         if parts.mirrors.offline:
             raise
-        await parts.submit.ask("evict", [found.sha256], 0)
+        await parts.submit.ask("evict", [served.sha256], 0)
         return None
-    parts.mirrors.used(found.sha256, size)
+    parts.mirrors.used(served.sha256, served.size)
     return answer
 
 
-async def _fetch(parts: Parts, request: web.BaseRequest, found: Found) -> web.StreamResponse:
-    """Hand the file on while it is fetched."""
+async def _fetch(parts: Parts, request: web.BaseRequest, found: Found, *, damaged: bool = False) -> web.StreamResponse:
+    """Hand the file on while it is fetched; also if there is a blob, that is *damaged*."""
     if parts.mirrors.offline:
         raise Unavailable(f"{found.file.filename} is not cached, and upstreams are not asked (--offline-mode)")
     if found.sha256 and sending.not_modified(request, known := found.served(found.size or 0, found.sha256)):
         return web.Response(status=304, headers=sending.headers_of(known))
     if request.method == "HEAD" and found.size is not None:
-        answer = web.StreamResponse(headers=sending.headers_of(found.served(found.size, found.sha256)))
-        answer.content_length = found.size
+        head = web.StreamResponse(headers=sending.headers_of(found.served(found.size, found.sha256)))
+        head.content_length = found.size
+        return head
+    where = (found.index, found.project, found.file.filename)
+    news = await first_news(parts.mirrors.download(*where, damaged=damaged))
+    if isinstance(news, Arrived):
+        answer = await _cached(parts, request, found.served(news.size, news.sha256))
+        if answer is None:
+            raise Unavailable(f"{found.file.filename} was fetched and is gone again")
         return answer
-    news = await first_news(parts, parts.mirrors.download(found.index, found.project, found.file.filename))
     served = found.served(news.total, found.sha256 or news.sha256)
     headers = {**sending.headers_of(served), "X-Accel-Buffering": "no"}
     if sending.not_modified(request, served):

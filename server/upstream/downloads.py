@@ -18,7 +18,7 @@ from server.upstream.asking import CALLER, Upstreams, check_found
 from server.upstream.breaker import retry_delays
 from server.upstream.client import Answer
 from server.upstream.failures import UpstreamFailed, UpstreamRefused
-from server.upstream.keeping import Kept, publish
+from server.upstream.keeping import Kept, adopt, publish
 from server.upstream.pages import Pages
 from server.upstream.settings import Settings
 from server.upstream.sink import Sink
@@ -49,9 +49,9 @@ class Wanted:
 
 @define
 class Download:
-    """A download under way: *path* grows to *total* bytes."""
+    """A download under way: *path* grows to *total* bytes; None: it is a blob already."""
 
-    path: Path
+    path: Path | None
     total: int | None = None
     received: int = 0  # bytes that may be read from *path*
     sha256: bytes = b""  # once all is there and checked
@@ -78,10 +78,13 @@ class Downloads:
         self._pages = pages
         self._on_kept = on_kept
         self._running: dict[tuple[int, ProjectName, FileName], Download] = {}
+        self._adopting: set[tuple[int, ProjectName, FileName]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, index: int, project: ProjectName, filename: FileName) -> Download:
-        """Return the download of a file, begun now unless it is under way.
+    def begin(self, index: int, project: ProjectName, filename: FileName, *, damaged: bool) -> Download:
+        """Return the download of a file, begun now unless it is under way, or came to its end since the worker looked.
+
+        One that is there is fetched again if it is *damaged*.
 
         Raises:
             NotFound: the mirror has no such file.
@@ -90,6 +93,9 @@ class Downloads:
         if running is not None:
             return running
         wanted = self.wanted(index, project, filename)
+        there = None if damaged else self._there(wanted)
+        if there is not None:
+            return there
         sink = Sink(self._upstreams.spool.create(), wanted.file.hashes)
         download = self._running[wanted.key] = Download(sink.path, wanted.size)
         task = asyncio.ensure_future(self._run(wanted, download, sink))
@@ -109,6 +115,13 @@ class Downloads:
         size = got.size if file.size is None and got.sha256 else file.size
         accepted = alarm.claimed if alarm is not None and alarm.accepted else b""
         return Wanted(settings, project, file, file.sha256 or got.sha256 or accepted, size)
+
+    def _there(self, wanted: Wanted) -> Download | None:
+        """Return what stands for a file that is a blob already; whoever serves it checks it."""
+        size = wanted.size
+        if size is None or not wanted.sha256 or not self._upstreams.blobs.has(wanted.sha256, size):
+            return None
+        return Download(None, size, size, wanted.sha256)
 
     async def _run(self, wanted: Wanted, download: Download, sink: Sink) -> None:
         try:
@@ -220,33 +233,45 @@ class Downloads:
             raise UpstreamRefused(f"{wanted.file.filename} has another {wrong} than upstream says")
 
     async def _keep(self, wanted: Wanted, sink: Sink) -> None:
-        """Make the bytes durable, then the fact."""
+        """Make the bytes durable, then the fact; after a crash between them :meth:`adopt` makes up for it."""
+        offers, name = wanted.file.core_metadata is not None, wanted.file.filename
+        blobs, spool = self._upstreams.blobs, self._upstreams.spool
         try:
-            offers = wanted.file.core_metadata is not None
-            kept = await in_thread(
-                publish,
-                self._upstreams.blobs,
-                self._upstreams.spool,
-                sink,
-                wanted.file.filename,
-                offers_metadata=offers,
-            )
-            command = RecordFile(
-                index=wanted.settings.incarnation,
-                project=wanted.project,
-                filename=wanted.file.filename,
-                size=kept.size,
-                sha256=kept.sha256,
-                metadata=kept.metadata,
-                completes=not wanted.file.sha256 or wanted.file.size is None or bool(kept.metadata),
-            )
-            await self._upstreams.submit(CALLER, command, (), kept.contents)
+            kept = await in_thread(publish, blobs, spool, sink, name, offers_metadata=offers)
+            await self._record(wanted, kept)
             self._on_kept(kept)
         except LedgerpiError as error:  # a full disk, a mirror that was deleted meanwhile
-            logger.warning("file not kept", filename=wanted.file.filename, reason=str(error))
+            logger.warning("file not kept", filename=name, reason=str(error))
             sink.discard()
         finally:
             self._running.pop(wanted.key, None)
+
+    async def adopt(self, index: int, project: ProjectName, filename: FileName) -> None:
+        """Write down a file that is a blob, but not one that this mirror has fetched: another index has it too."""
+        wanted = self.wanted(index, project, filename)
+        if not wanted.sha256 or wanted.key in self._running or wanted.key in self._adopting:
+            return
+        offers = wanted.file.core_metadata is not None
+        blobs, spool = self._upstreams.blobs, self._upstreams.spool
+        self._adopting.add(wanted.key)
+        try:
+            await self._record(
+                wanted, await in_thread(adopt, blobs, spool, wanted.sha256, filename, offers_metadata=offers)
+            )
+        finally:
+            self._adopting.discard(wanted.key)
+
+    async def _record(self, wanted: Wanted, kept: Kept) -> None:
+        command = RecordFile(
+            index=wanted.settings.incarnation,
+            project=wanted.project,
+            filename=wanted.file.filename,
+            size=kept.size,
+            sha256=kept.sha256,
+            metadata=kept.metadata,
+            completes=not wanted.file.sha256 or wanted.file.size is None or bool(kept.metadata),
+        )
+        await self._upstreams.submit(CALLER, command, (), kept.contents)
 
     async def close(self) -> None:
         """End what runs; what arrived so far is left in the spool, which the next start clears."""

@@ -71,7 +71,11 @@ class Pages:
         """
         running = self._running.get((index, project))
         if running is None:
-            running = self._begin(index, project, force=force)
+            settings = self._upstreams.settings(index)
+            recent = None if force else self._recent(settings, project)
+            if recent is not None:  # it was asked since the worker looked
+                return recent.outcome, recent.reason
+            running = self._begin(settings, project, force=force)
         patience = None
         if known:
             patience = max(0.0, running.began + self._upstreams.config.request_timeout_s - time.monotonic())
@@ -81,12 +85,25 @@ class Pages:
         checked = running.task.result()
         return checked.outcome, checked.reason
 
-    def _begin(self, index: int, project: ProjectName, *, force: bool) -> _Running:
-        key = (index, project)
-        task = asyncio.ensure_future(self._look(self._upstreams.settings(index), project, force=force))
+    def _begin(self, settings: Settings, project: ProjectName, *, force: bool) -> _Running:
+        key = (settings.incarnation, project)
+        task = asyncio.ensure_future(self._look(settings, project, force=force))
         self._running[key] = _Running(task, time.monotonic())
-        task.add_done_callback(lambda _: self._running.pop(key, None))
+        task.add_done_callback(lambda task: self._end(key, task))
         return self._running[key]
+
+    def _end(self, key: tuple[int, ProjectName], task: "asyncio.Task[Checked]") -> None:
+        self._running.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # all who asked may have lost their patience
+
+    def _recent(self, settings: Settings, project: ProjectName) -> Checked | None:
+        """Return the last look if that is fresh."""
+        key = page_key(settings.incarnation, settings.identity, project)
+        before = self._before(settings, project, key)
+        if before.checked is None or before.checked.good_until(before.since, settings.expiry_s) <= time.time():
+            return None
+        return before.checked
 
     async def _look(self, settings: Settings, project: ProjectName, *, force: bool) -> Checked:
         key = page_key(settings.incarnation, settings.identity, project)

@@ -36,6 +36,15 @@ class Checked:
     modified: str  # Last-Modified
     serial: int  # upstream's own, -1 = not told
 
+    def good_until(self, seen: int, expiry_s: float) -> float:
+        """Return until when (seconds since 1970) this is all that is to be known of the page; 0 = it is not.
+
+        *seen* is the page's since now, *expiry_s* how long the mirror takes a page for fresh.
+        """
+        if self.seen != seen or self.at / 1e6 > time.time():
+            return 0.0
+        return self.at / 1e6 + expiry_s if self.outcome == OK else self.until / 1e6
+
 
 @frozen
 class Health:

@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -15,12 +16,23 @@ PAUSE_S = 0.02  # after a fault
 END_S = 60.0  # for the last operations
 
 
-class Load:
-    """Eight clients at work while the block runs; who gets no answer goes on with the node's present URL."""
+class Crowd:
+    """Clients at work while the block runs; who gets no answer goes on with the node's present URL.
 
-    def __init__(self, node: Node, model: Model, chance: random.Random, clients: int = CLIENTS) -> None:
+    *act* is one operation, *done* tells how many succeeded so far.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        act: Callable[[Client, random.Random], Outcome],
+        done: Callable[[], int],
+        chance: random.Random,
+        clients: int = CLIENTS,
+    ) -> None:
         self._node = node
-        self._model = model
+        self._act = act
+        self._done = done
         self._end = threading.Event()
         seeds = [chance.getrandbits(32) for _ in range(clients)]
         self._threads = [threading.Thread(target=self._work, args=(random.Random(s),)) for s in seeds]  # noqa: S311
@@ -44,9 +56,9 @@ class Load:
         Raises:
             AssertionError: they did not in time.
         """
-        wanted, deadline = self._model.done + operations, time.monotonic() + within_s
-        while self._model.done < wanted:
-            assert time.monotonic() < deadline, f"the node does not take writes again: {self._node.log[-3_000:]}"
+        wanted, deadline = self._done() + operations, time.monotonic() + within_s
+        while self._done() < wanted:
+            assert time.monotonic() < deadline, f"the node does not work again: {self._node.log[-3_000:]}"
             time.sleep(PAUSE_S)
 
     def _work(self, chance: random.Random) -> None:
@@ -55,9 +67,17 @@ class Load:
             if url != self._node.url:
                 client.close()
                 url, client = self._node.url, Client(self._node.url)
-            if operate(client, self._model, chance) is Outcome.UNKNOWN:
+            if self._act(client, chance) is Outcome.UNKNOWN:
                 time.sleep(PAUSE_S)
         client.close()
+
+
+class Load(Crowd):
+    """Eight clients that upload, replace, send again and delete."""
+
+    def __init__(self, node: Node, model: Model, chance: random.Random, clients: int = CLIENTS) -> None:
+        act = lambda client, its_own: operate(client, model, its_own)  # noqa: E731 - a function would say no more
+        super().__init__(node, act, lambda: model.done, chance, clients)
 
 
 def operate(client: Client, model: Model, chance: random.Random) -> Outcome:

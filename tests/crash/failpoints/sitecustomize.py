@@ -18,7 +18,7 @@ from typing import Any
 
 import lmdb
 
-WRITER, WORKER = "server.writer_process", "server.worker"
+WRITER, WORKER, UPSTREAM = "server.writer_process", "server.worker", "server.upstream_process"
 
 
 class Failpoint:
@@ -64,7 +64,7 @@ def folder_of(descriptor: int) -> str:
 
 
 def patch_files(point: Failpoint) -> None:
-    """Find the steps of a worker that makes a blob durable."""
+    """Find the steps of a process that makes a blob durable."""
     fsync, replace, write = os.fsync, os.replace, os.write
     steps = {"spool": "spool-fsync", "blobs": "folder-fsync"}
 
@@ -87,7 +87,7 @@ def patch_files(point: Failpoint) -> None:
     setattr(os, "replace", traced_replace)  # noqa: B010 - with fewer types than the real one's
 
 
-def patch_worker_sockets(point: Failpoint) -> None:
+def patch_sockets(point: Failpoint) -> None:
     """Find the steps between the durable blob and the answer."""
     send, receive = socket.socket.send, socket.socket.recv
     submitted = threading.Event()
@@ -110,24 +110,30 @@ def patch_worker_sockets(point: Failpoint) -> None:
     setattr(socket.socket, "recv", traced_receive)  # noqa: B010 - the same
 
 
-def patch_writer(point: Failpoint) -> None:
-    """Find the steps of the writer."""
-    opened, send = lmdb.open, socket.socket.send
+def patch_commits(point: Failpoint, step: str) -> None:
+    """Find the commits of the process, which are called *step*."""
+    opened = lmdb.open
+    setattr(lmdb, "open", lambda *rest, **options: TracedEnvironment(opened(*rest, **options), point, step))  # noqa: B010
+
+
+def patch_outcomes(point: Failpoint) -> None:
+    """Find what the writer answers."""
+    send = socket.socket.send
 
     def traced_send(self: socket.socket, content: Any, *rest: int) -> int:  # noqa: ANN401 - as socket.send
         step = "outcome" if b"committed" in bytes(content) else ""
         return int(point.around(step, lambda: send(self, content, *rest)))
 
-    setattr(lmdb, "open", lambda *rest, **options: TracedEnvironment(opened(*rest, **options), point))  # noqa: B010
     setattr(socket.socket, "send", traced_send)  # noqa: B010 - as above
 
 
 class TracedEnvironment:
     """An LMDB environment whose write transactions end between two failpoints."""
 
-    def __init__(self, env: lmdb.Environment, point: Failpoint) -> None:
+    def __init__(self, env: lmdb.Environment, point: Failpoint, step: str) -> None:
         self._env = env
         self._point = point
+        self._step = step
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the environment has
         return getattr(self._env, name)
@@ -135,15 +141,16 @@ class TracedEnvironment:
     def begin(self, *rest: Any, **options: Any) -> Any:  # noqa: ANN401 - as Environment.begin
         """Return a transaction."""
         txn = self._env.begin(*rest, **options)
-        return TracedTransaction(txn, self._point) if options.get("write") else txn
+        return TracedTransaction(txn, self._point, self._step) if options.get("write") else txn
 
 
 class TracedTransaction:
     """The block of a write transaction."""
 
-    def __init__(self, txn: lmdb.Transaction, point: Failpoint) -> None:
+    def __init__(self, txn: lmdb.Transaction, point: Failpoint, step: str) -> None:
         self._txn = txn
         self._point = point
+        self._step = step
 
     def __enter__(self) -> lmdb.Transaction:
         return self._txn.__enter__()
@@ -151,9 +158,9 @@ class TracedTransaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        if self._point.reach("amid-commit"):
+        if self._point.reach(f"amid-{self._step}"):
             threading.Thread(target=self._end_soon).start()
-        result: bool | None = self._point.around("commit", lambda: self._txn.__exit__(kind, error, trace))
+        result: bool | None = self._point.around(self._step, lambda: self._txn.__exit__(kind, error, trace))
         return result
 
     def _end_soon(self) -> None:
@@ -178,9 +185,14 @@ def install() -> None:
     point = Failpoint(armed)
     if WORKER in sys.orig_argv:
         patch_files(point)
-        patch_worker_sockets(point)
+        patch_sockets(point)
+    elif UPSTREAM in sys.orig_argv:
+        patch_files(point)
+        patch_sockets(point)
+        patch_commits(point, "local-commit")
     elif WRITER in sys.orig_argv:
-        patch_writer(point)
+        patch_commits(point, "commit")
+        patch_outcomes(point)
 
 
 install()
