@@ -27,11 +27,14 @@ class Got:
         return not self.status or not self.is_whole
 
 
-async def crowd(clients: Iterable[Sequence[str]], accept: str = "*/*") -> list[Got]:
-    """Have each client get its URLs one after the other, all clients at once, and return all that came."""
+async def crowd(clients: Iterable[Sequence[str]], accept: str = "*/*", range_: str = "") -> list[Got]:
+    """Have each client get its URLs one after the other, all clients at once, and return all that came.
+
+    *range_* is the header of that name, "" = none.
+    """
     timeout = aiohttp.ClientTimeout(total=PATIENCE_S, sock_connect=CONNECT_S)
     connector = aiohttp.TCPConnector(limit=0)
-    headers = {"Accept": accept}
+    headers = {"Accept": accept} | ({"Range": range_} if range_ else {})
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers, trust_env=False) as session:
         got = await asyncio.gather(*(_one_after_the_other(session, urls) for urls in clients))
     return [one for ones in got for one in ones]

@@ -20,7 +20,7 @@ from tests.crowd import Got, crowd
 from tests.e2e.conftest import PASSWORD
 from tests.mirrors import MIRROR, SIMPLE_JSON, STAGE, check_files, check_spool, file_url, mirroring, page, simple
 from tests.processes import Node
-from tests.upstream.faults import slow, stalls
+from tests.upstream.faults import changed_bytes, drips, slow, stalls
 from tests.upstream.files import UpstreamDist, built, wheel
 from tests.upstream.reply import Gate
 from tests.upstream.server import Upstream, upstream
@@ -137,6 +137,20 @@ async def test_a_worker_that_looked_before_others_were_answered_has_nothing_aske
     assert outcome == ("ok", "")
     assert [bytes(frame[3]).hex() for frame in frames] == [late.sha256]
     assert (len(index.pages()), len(index.files())) == (1, 1)
+
+
+async def test_no_answer_is_whole_before_the_file_is_checked(mirror: Node, index: Upstream) -> None:
+    """The wrong bit is in the middle: what ends before it is right, and not served whole all the same."""
+    wrong = built(Project("wrong", "1.0", payload=max(SIZES)))
+    index.put(wrong)
+    index.fail("file", changed_bytes(), drips(20_000, 0.01))
+    (listed,) = page(mirror, "wrong")
+    asked = ("", "bytes=0-999", "bytes=1000-1000", "bytes=-1000", "bytes=0-")
+    answers = [await crowd([[str(listed["url"])]], range_=one) for one in asked]
+    index.heal()
+    assert [got.is_cut for (got,) in answers] == [True] * len(asked)
+    (got,) = await crowd([[str(listed["url"])]], range_="bytes=1000-1999")
+    assert (got.status, got.body) == (206, wrong.content[1_000:2_000])
 
 
 @pytest.mark.parametrize("json", [True, False], ids=["json", "html"])
