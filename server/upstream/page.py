@@ -6,7 +6,7 @@ from changelog.errors import LedgerpiError
 from changelog.names import FileName, Version
 from changelog.views.page import Status
 
-MAX_FILES = 250_000  # of a page, those left out included
+MAX_FILES = 100_000  # of a page, those left out included; a worker that shows as many takes 150 MB
 _MAX_SHOWN = 128  # characters of a value in a message
 
 

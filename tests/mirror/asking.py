@@ -37,6 +37,12 @@ class Partial:
     def body(self) -> bytes:
         return self._raw.partition(b"\r\n\r\n")[2]
 
+    @property
+    def length(self) -> int:
+        """What the head announces."""
+        lines = [line.partition(b": ") for line in self.head.split(b"\r\n")]
+        return next(int(text) for name, _, text in lines if name.lower() == b"content-length")
+
     def read_to(self, size: int) -> bytes:
         """Return the body when it has *size* bytes, or all of it if the connection ends before."""
         while len(self.body) < size and (piece := self._piece()):

@@ -186,3 +186,8 @@ def memory_peak(pid: int) -> int:
     """Return the most memory that a process had so far, in bytes (proc(5))."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) << 10
+
+
+def forget_memory_peak(pid: int) -> None:
+    """Begin anew to note the most memory that a process has."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
