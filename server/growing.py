@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
-from attrs import define
+from attrs import define, frozen
 
 from changelog.errors import LedgerpiError, Unavailable
 from server.parts import Parts
@@ -41,20 +41,30 @@ class News:
         self.received, self.sha256 = frame[2], bytes(frame[3]) if len(frame) > 3 else b""  # noqa: PLR2004 - path, total, received
 
 
-async def first_news(parts: Parts, frames: AsyncIterator[Frame]) -> News:
+@frozen
+class Whole:
+    """A small file that was fetched in one piece and checked."""
+
+    content: bytes
+    sha256: bytes
+
+
+async def first_news(parts: Parts, frames: AsyncIterator[Frame]) -> News | Whole:
     """Return a download as soon as it is known how long the file is and something of it is there.
 
     Raises:
         LedgerpiError: it failed.
     """
     file: OpenFile | None = None
-    async for path, total, received, *digest in frames:
-        if file is None:
+    async for path, total, received, *checked in frames:
+        if file is None and path:
             with suppress(FileNotFoundError):  # it is a blob already, and the last frame says which
                 file = OpenFile(Path(path))
-        if digest:
-            file = file or _blob(parts, bytes(digest[0]))
-            return News(file, total, received, bytes(digest[0]), frames)
+        if checked:
+            sha256, held = map(bytes, checked)
+            if held or not total:
+                return Whole(held, sha256)
+            return News(file or _blob(parts, sha256), total, received, sha256, frames)
         if file is not None and total >= 0:
             return News(file, total, received, b"", frames)
     raise Unavailable("the download ended without a word")

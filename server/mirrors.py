@@ -102,7 +102,9 @@ class Mirrors:
         return bytes(raw)
 
     def download(self, index: int, project: ProjectName, filename: FileName) -> AsyncIterator[Frame]:
-        """Have a file fetched; yield path, size (-1 = not known yet) and bytes so far, at the end also its SHA-256.
+        """Have a file fetched; yield path, size (-1 = not known yet) and bytes so far.
+
+        At the end also its SHA-256, and all of a small file that came at once: that has no path.
 
         Raises:
             Unavailable, NotFound, StorageFull: it can not be had; perhaps after some of it came.

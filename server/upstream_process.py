@@ -94,7 +94,7 @@ class UpstreamService:
         download.watchers.append(news.set)
         try:
             while not download.ended:
-                if download.total is not None or download.received:
+                if download.path is not None:
                     total = -1 if download.total is None else download.total
                     connection.send(framed(number, PART, str(download.path), total, download.received))
                 await news.wait()
@@ -103,7 +103,8 @@ class UpstreamService:
             download.watchers.remove(news.set)
         if download.error is not None:
             raise download.error
-        return (str(download.path), download.total, download.received, download.sha256)
+        path = "" if download.path is None else str(download.path)
+        return (path, download.total, download.received, download.sha256, download.held)
 
     async def close(self) -> None:
         """End what runs."""

@@ -142,13 +142,14 @@ def _check_grown(peer: Peer, plan: mirror_corpus.Plan) -> None:
 
 
 def _ask_pages(peer: Peer, projects: Sequence[str]) -> None:
-    _timed(peer, "pages", mirror_corpus.pages(projects))
+    _timed(peer, "pages", [_request(peer, page) for page in mirror_corpus.pages(projects)])
 
 
 def _each(peer: Peer, row: str, targets: Sequence[Target], figures: Figures) -> list[Timed]:
     """Ask for the targets, add latencies in ms and the server's CPU time in us, and return all times."""
+    requests = [_request(peer, target) for target in targets]  # an index is asked for its page to know a file's path
     before = cost.cpu_s(peer.pid)
-    timed = _timed(peer, row, targets)
+    timed = _timed(peer, row, requests)
     cpu_s = cost.cpu_s(peer.pid) - before
     whole = [answer.whole_s for answer in timed]
     p50_ms, p99_ms = load.percentile(sorted(whole), 50), load.percentile(sorted(whole), 99)
@@ -156,8 +157,8 @@ def _each(peer: Peer, row: str, targets: Sequence[Target], figures: Figures) -> 
     return timed
 
 
-def _timed(peer: Peer, row: str, targets: Sequence[Target]) -> list[Timed]:
-    timed = mirror_clock.one_after_the_other(peer.port, [_request(peer, target) for target in targets])
+def _timed(peer: Peer, row: str, requests: Sequence[bytes]) -> list[Timed]:
+    timed = mirror_clock.one_after_the_other(peer.port, requests)
     wrong = [answer.status for answer in timed if answer.status != HTTPStatus.OK or not answer.size]
     if wrong:
         raise BenchError(f"{row} at {peer.name}: {len(wrong)} answers of {len(timed)} like {wrong[0]}")

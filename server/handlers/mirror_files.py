@@ -15,7 +15,7 @@ from changelog.views.fetched import Fetched
 from changelog.views.page import Status
 from server.answers import enveloped, message
 from server.commands import Caller
-from server.growing import GrowingAnswer, first_news
+from server.growing import GrowingAnswer, Whole, first_news
 from server.handlers import sending
 from server.handlers.sending import FOREVER, Served
 from server.mirrors import State, unavailable
@@ -211,6 +211,8 @@ async def _fetch(parts: Parts, request: web.BaseRequest, found: Found) -> web.St
         answer.content_length = found.size
         return answer
     news = await first_news(parts, parts.mirrors.download(found.index, found.project, found.file.filename))
+    if isinstance(news, Whole):
+        return sending.whole(request, news.content, found.served(len(news.content), news.sha256))
     served = found.served(news.total, found.sha256 or news.sha256)
     headers = {**sending.headers_of(served), "X-Accel-Buffering": "no"}
     if sending.not_modified(request, served):

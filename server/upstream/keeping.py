@@ -29,12 +29,13 @@ def publish(blobs: Blobs, spool: Spool, sink: Sink, filename: str, *, offers_met
     Raises:
         StorageFull: no space.
     """
-    raw = b"" if offers_metadata or not filename.endswith(".whl") else _metadata(sink.path, sink.size, filename)
+    path = sink.store()
+    raw = b"" if offers_metadata or not filename.endswith(".whl") else _metadata(path, sink.size, filename)
     digest = hashlib.sha256(raw).digest() if raw else b""
     if raw:
         publish_metadata(raw, blobs, spool)
     with full_disk_named():
-        blobs.publish(sink.path, sink.sha256)
+        blobs.publish(path, sink.sha256)
     sink.discard()  # closes it
     small = bool(raw) and contents.is_small(raw)
     return Kept(sink.size, sink.sha256, digest, ((digest, raw),) if small else ())
