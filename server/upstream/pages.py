@@ -72,21 +72,31 @@ class Pages:
         running = self._running.get((index, project))
         if running is None:
             running = self._begin(index, project, force=force)
-        patience = None
         if known:
             patience = max(0.0, running.began + self._upstreams.config.request_timeout_s - time.monotonic())
-        done, _ = await asyncio.wait({running.task}, timeout=patience)
-        if not done:
-            return FAILED, SLOW
-        checked = running.task.result()
+            done, _ = await asyncio.wait({running.task}, timeout=patience)
+            if not done:
+                return FAILED, SLOW
+        checked = await running.task  # nobody who waits here is cancelled before the process ends
         return checked.outcome, checked.reason
 
     def _begin(self, index: int, project: ProjectName, *, force: bool) -> _Running:
-        key = (index, project)
-        task = asyncio.ensure_future(self._look(self._upstreams.settings(index), project, force=force))
+        key, settings = (index, project), self._upstreams.settings(index)
+        task = asyncio.ensure_future(self._look(settings, project, force=force))
         self._running[key] = _Running(task, time.monotonic())
-        task.add_done_callback(lambda _: self._running.pop(key, None))
+        task.add_done_callback(lambda task: self._end(settings, project, task))
         return self._running[key]
+
+    def _end(self, settings: Settings, project: ProjectName, task: "asyncio.Task[Checked]") -> None:
+        """Have a look noted in the loop's next turn: those who wait have it by then, nobody else has asked again."""
+        self._running.pop((settings.incarnation, project), None)
+        if not task.cancelled() and task.exception() is None:
+            asyncio.get_running_loop().call_soon(self._note, settings, project, task.result())
+
+    def _note(self, settings: Settings, project: ProjectName, checked: Checked) -> None:
+        key = page_key(settings.incarnation, settings.identity, project)
+        with self._upstreams.local.write() as store:
+            CHECKED.put(store, key, checked)
 
     async def _look(self, settings: Settings, project: ProjectName, *, force: bool) -> Checked:
         key = page_key(settings.incarnation, settings.identity, project)
@@ -97,8 +107,6 @@ class Pages:
             logger.warning("page not refreshed", index=settings.name, project=project, reason=str(failure))
             wait = getattr(failure, "retry_after_s", None) or AFTER_FAILURE_S
             checked = _checked(before, FAILED, str(failure), wait)
-        with self._upstreams.local.write() as store:
-            CHECKED.put(store, key, checked)
         return checked
 
     def _before(self, settings: Settings, project: ProjectName, key: bytes) -> _Before:
