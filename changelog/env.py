@@ -106,6 +106,15 @@ class Env:
         number: int = self._env.info()["last_txnid"]
         return number
 
+    def used_bytes(self) -> int:
+        """Return the bytes of all pages that hold something; the file has free ones besides, which are used next."""
+        tables = {id(table): table for names in self._sets.values() for table in names.values()}
+        with self._env.begin() as txn:
+            found = [txn.stat(table) for table in tables.values()]
+        return sum(
+            stat["psize"] * (stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]) for stat in found
+        )
+
     def reader_check(self) -> int:
         """Free the slots of readers whose process died and return how many there were."""
         freed: int = self._env.reader_check()

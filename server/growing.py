@@ -50,7 +50,15 @@ class News:
         self.received, self.sha256 = frame[2], bytes(frame[3]) if len(frame) > 3 else b""  # noqa: PLR2004 - path, total, received
 
 
-async def first_news(frames: AsyncIterator[Frame]) -> News | Arrived:
+@frozen
+class Whole:
+    """A small file that was fetched in one piece and checked."""
+
+    content: bytes
+    sha256: bytes
+
+
+async def first_news(frames: AsyncIterator[Frame]) -> News | Arrived | Whole:
     """Return a download as soon as it is known how long the file is and something of it is there.
 
     Until then nothing is sent, so that whoever asks for what can not be had is told so.
@@ -59,12 +67,14 @@ async def first_news(frames: AsyncIterator[Frame]) -> News | Arrived:
         LedgerpiError: it failed.
     """
     file: OpenFile | None = None
-    async for path, total, received, *digest in frames:
+    async for path, total, received, *checked in frames:
         if file is None and path:
             with suppress(FileNotFoundError):  # it became a blob just now, and the last frame says which
                 file = OpenFile(Path(path))
-        if digest:
-            sha256 = bytes(digest[0])
+        if checked:
+            sha256, held = map(bytes, checked)
+            if held or not total:
+                return Whole(held, sha256)
             return Arrived(total, sha256) if file is None else News(file, total, received, sha256, frames)
         if file is not None and total >= 0 and received:
             return News(file, total, received, b"", frames)

@@ -99,6 +99,8 @@ class Mirrors:
 
     async def ask(self, looks: Sequence[Look], project: ProjectName, *, force: bool = False) -> list[Look]:
         """Have upstreams asked where *looks* say so, or all by *force*, and return what is known then."""
+        if len(looks) == 1:  # as nearly always: no task has to be made
+            return [await self._settled(looks[0], project, force=force)]
         return list(await asyncio.gather(*(self._settled(look, project, force=force) for look in looks)))
 
     async def metadata(self, index: int, project: ProjectName, filename: FileName) -> bytes:
@@ -107,7 +109,9 @@ class Mirrors:
         return bytes(raw)
 
     def download(self, index: int, project: ProjectName, filename: FileName, *, damaged: bool) -> AsyncIterator[Frame]:
-        """Have a file fetched; yield path, size (-1 = not known yet) and bytes so far, at the end also its SHA-256.
+        """Have a file fetched; yield path, size (-1 = not known yet) and bytes so far.
+
+        At the end also its SHA-256, and all of a small file that came at once: that has no path.
 
         A file that is there already is not fetched again unless it is *damaged*; its path is not told.
 

@@ -33,6 +33,7 @@ class Key:
 State = tuple[object, ...]  # all that a page is a function of
 Body = bytes | Path
 Render = Callable[[], tuple[State, bytes] | None]
+IsSmall = Callable[[], bool]  # whether rendering takes less than to tell a thread of it
 
 
 @define
@@ -75,11 +76,13 @@ class PageCache:
         self._shrink(key)
         return page
 
-    async def body(self, key: Key, page: Page, coding: str, render: Render) -> Body | None:
+    async def body(
+        self, key: Key, page: Page, coding: str, render: Render, is_small: IsSmall = lambda: False
+    ) -> Body | None:
         """Return the page in *coding*, rendered at most once however many ask; None if *render* finds nothing.
 
-        Rendering and compressing run in a thread, off the loop. What was rendered may be newer than what was asked
-        for; then ``page.state`` says so.
+        Rendering and compressing run in a thread, off the loop, unless the page *is_small*. What was rendered may be
+        newer than what was asked for; then ``page.state`` says so.
         """
         body = page.bodies.get(coding)
         if body is not None:
@@ -89,6 +92,8 @@ class PageCache:
         name = (key, page.etag(coding))
         running = self._running.get(name)
         if running is None:
+            if self._pages.get(key) is page and is_small():
+                return self._keep_made(key, page, coding, self._produce(page, coding, render))
             running = asyncio.ensure_future(self._make(key, page, coding, render))
             self._running[name] = running
             running.add_done_callback(lambda _: self._running.pop(name, None))
@@ -105,6 +110,12 @@ class PageCache:
             if isinstance(body, bytes) or (newest is not None and newest.state == state):
                 return body
             return await loop.run_in_executor(self._thread, _taken, body)
+        return self._keep_made(key, page, coding, made)
+
+    def _keep_made(self, key: Key, page: Page, coding: str, made: tuple[State, Body] | None) -> Body | None:
+        if made is None:
+            return None
+        state, body = made
         if state != page.state:
             self._drop(page)
             page.state = state

@@ -97,7 +97,7 @@ class UpstreamService:
         download.watchers.append(news.set)
         try:
             while not download.ended:
-                if download.received:
+                if download.path is not None and download.received:
                     total = -1 if download.total is None else download.total
                     connection.send(framed(number, PART, str(download.path), total, download.received))
                 await news.wait()
@@ -107,7 +107,7 @@ class UpstreamService:
         if download.error is not None:
             raise download.error
         path = "" if download.path is None else str(download.path)
-        return (path, download.total, download.received, download.sha256)
+        return (path, download.total, download.received, download.sha256, download.held)
 
     async def close(self) -> None:
         """End what runs."""

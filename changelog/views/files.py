@@ -1,6 +1,7 @@
 """Distribution files as they are, by release and by link."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from attrs import frozen
 
@@ -138,6 +139,14 @@ def of_project(store: Store, index: IndexName, project: int) -> Iterator[PageFil
     for _, release in projects.releases(store, project):
         for filename, row in of_release(store, release.incarnation):
             yield page_file(index, filename, row)
+
+
+def are_few(store: Store, project: int, at_most: int) -> bool:
+    """Return whether the project with incarnation *project* has *at_most* so many files; each release has one."""
+    releases = list(islice(projects.releases(store, project), at_most + 1))
+    if len(releases) > at_most:
+        return False
+    return sum(serials.counted(store, FILES_OF, release.incarnation) for _, release in releases) <= at_most
 
 
 def page_file(index: IndexName, filename: FileName, row: File) -> PageFile:

@@ -11,6 +11,7 @@ from changelog.views.upstream import MirrorPage
 
 Source = tuple[IndexName, int]  # an index and its incarnation
 Row = Project | MirrorPage
+FEW = 20  # files of a small page; of a mirror, as many as fit into its entries' bytes
 
 
 def sources(store: Store, index: IndexName) -> tuple[Source, ...]:
@@ -80,6 +81,17 @@ def list_serial(store: Store, asked: Sequence[Source]) -> int:
 def row(store: Store, source: Source, project: ProjectName) -> Row | None:
     """Return the project of an index itself, a stage's or a mirror's, or None."""
     return projects.find(store, source[1], project) or upstream.find(store, source[1], project)
+
+
+def is_small(store: Store, asked: Sequence[Source], project: ProjectName) -> bool:
+    """Return whether the page of *project* has few files, which takes no longer to tell than some look-ups."""
+    rows = (row(store, source, project) for source in asked)
+    return all(
+        files.are_few(store, there.incarnation, FEW)
+        if isinstance(there, Project)
+        else there is None or upstream.is_small(store, source[1], project)
+        for source, there in zip(asked, rows, strict=True)
+    )
 
 
 def files_of(store: Store, source: Source, there: Row, project: ProjectName) -> Iterator[PageFile]:

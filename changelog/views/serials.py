@@ -57,6 +57,11 @@ def count(store: Store, kind: bytes, incarnation: int, change: int) -> int:
     return number
 
 
+def counted(store: Store, kind: bytes, incarnation: int) -> int:
+    """Return the number of things that *incarnation* has of *kind*."""
+    return _number(store.get(COUNTS, kind + serial_key(incarnation)))
+
+
 def _project_key(index: int, project: ProjectName) -> bytes:
     return b"p" + serial_key(index) + project.encode()
 

@@ -22,6 +22,7 @@ from changelog.views.page import PageFile, Status
 
 ENTRIES = "mirror_entries"  # keys alone: index incarnation, project, a zero byte, serial
 LOCATION_BYTES = 8  # in the paths of files without a digest
+SMALL = 4_096  # bytes of entries of a page that is read in no time
 EVENT = 7  # where an entry has its event's fields
 BASE, FILES, REMOVED = 4, 5, 6  # fields of MirrorPageChanged
 
@@ -70,6 +71,16 @@ def files(store: Store, index: int, project: ProjectName) -> Files:
             raise LookupError(f"the views speak of an entry that is not there: {serial}")
         _apply(page, unpackb(raw)[EVENT])
     return page
+
+
+def is_small(store: Store, index: int, project: ProjectName) -> bool:
+    """Return whether the entries of a page have no more than SMALL bytes together: some twenty files."""
+    size = 0
+    for key, _ in store.scan(ENTRIES, project_key(index, project) + b"\0"):
+        size += len(log.entry(store, key_serial(key)) or b"")
+        if size > SMALL:
+            return False
+    return True
 
 
 def page_files(store: Store, name: IndexName, index: int, project: ProjectName) -> Iterator[PageFile]:

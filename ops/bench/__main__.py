@@ -10,7 +10,7 @@ from types import FrameType
 import click
 from attrs import evolve
 
-from ops.bench import big, corpus, report, rounds
+from ops.bench import big, corpus, mirror, mirror_bars, report, rounds
 from ops.bench.bars import Bar, bars
 from ops.bench.figures import Figures
 from ops.bench.processes import BenchError
@@ -23,10 +23,13 @@ _QUICK = rounds.Wish(corpus.QUICK, rounds=1, window_s=1.0, upload_limit_s=1.0)
 @click.command()
 @click.option("--quick", is_flag=True, help="A small corpus and one round, to check the plumbing.")
 @click.option("--big", "is_big", is_flag=True, help="100,000 files and projects, ledgerpi only.")
+@click.option("--mirror", "is_mirror", is_flag=True, help="Mirrors of a local upstream, proxpi among them.")
 @click.option("--rows", "pattern", default="*", show_default=True, help="Rows to run, as in a shell.")
 @click.option("--rounds", "count", type=click.IntRange(1), help="Default: 3, with --quick 1.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures here.")
-def main(*, quick: bool, is_big: bool, pattern: str, count: int | None, json_file: Path | None) -> None:
+def main(  # noqa: PLR0913 - one for each option
+    *, quick: bool, is_big: bool, is_mirror: bool, pattern: str, count: int | None, json_file: Path | None
+) -> None:
     """Compare ledgerpi with devpi-server and nginx on this machine."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stopped)  # the servers are ended on the way out
@@ -35,6 +38,10 @@ def main(*, quick: bool, is_big: bool, pattern: str, count: int | None, json_fil
     try:
         if is_big:
             figures, judged = big.run(_CACHE, big.QUICK if quick else big.FULL, say), big.bars()
+        elif is_mirror:
+            asked = mirror.QUICK_WISH if quick else mirror.FULL_WISH
+            asked = evolve(asked, pattern=pattern, rounds=count or asked.rounds)
+            figures, judged = mirror.run(asked, _CACHE, say), mirror_bars.bars()
         else:
             wish = _QUICK if quick else _FULL
             wish = evolve(wish, pattern=pattern, rounds=count or wish.rounds)

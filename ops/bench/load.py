@@ -105,8 +105,8 @@ def run(port: int, requests: Iterable[bytes], connections: int, limit_s: float, 
     return Load(
         requests=len(latencies),
         seconds=seconds,
-        p50_ms=_percentile(latencies, 50),
-        p99_ms=_percentile(latencies, 99),
+        p50_ms=percentile(latencies, 50),
+        p99_ms=percentile(latencies, 99),
         bytes_read=work.bytes_read,
         failed=work.failed,
     )
@@ -157,6 +157,6 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
     return b"".join(chunks)
 
 
-def _percentile(ordered_s: list[float], percent: int) -> float:
+def percentile(ordered_s: list[float], percent: int) -> float:
     """Return the nearest-rank percentile in ms."""
     return ordered_s[max(0, -(-len(ordered_s) * percent // 100) - 1)] * 1000

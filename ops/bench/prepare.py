@@ -11,6 +11,7 @@ from ops.bench import corpus, devpi_dump
 from ops.bench.processes import BenchError
 
 DEVPI = "devpi-server==6.20.3"
+PROXPI = "proxpi==1.3.1"
 ROOT_PASSWORD = "bench"  # noqa: S105 - of servers that live for one run on loopback
 _PROGRAMS = {"nginx": "nginx-light", "wrk": "wrk", "taskset": "util-linux", "setpriv": "util-linux"}
 _INSTALL_TIMEOUT_S = 600
@@ -40,6 +41,15 @@ def devpi_environment(cache: Path) -> Path:
         _run([sys.executable, "-m", "venv", "--clear", str(folder)])
         # Pyramid 2 imports pkg_resources, which setuptools 81 dropped.
         _run([str(folder / "bin" / "pip"), "install", "--quiet", DEVPI, "setuptools<81"])
+    return folder / "bin"
+
+
+def proxpi_environment(cache: Path) -> Path:
+    """Return the folder of proxpi's programs, and of gunicorn's that runs it; made below *cache* if it is not there."""
+    folder = cache / "proxpi"
+    if not (folder / "bin" / "gunicorn").exists():
+        _run([sys.executable, "-m", "venv", "--clear", str(folder)])
+        _run([str(folder / "bin" / "pip"), "install", "--quiet", PROXPI, "gunicorn"])
     return folder / "bin"
 
 

@@ -55,7 +55,7 @@ class _Field:
     def start(self, peers: Sequence[Peer], cores: Sequence[int], turn: int) -> None:
         """Start *peers* one after the other; one worker each where they share one core."""
         workers = 1 if len(cores) == 1 else None
-        for peer in _rotated(peers, turn):
+        for peer in rotated(peers, turn):
             self.figures.add("start", peer.name, seconds=peer.start(cores, workers=workers))
 
 
@@ -118,10 +118,10 @@ def _read_rows(field: _Field, turn: int) -> None:
     field.start(field.peers, field.cores[:1], turn)
     if turn == 0:
         _copy_to_nginx(field)
-    with _on_core(field.cores[-1]):
+    with on_core(field.cores[-1]):
         for row in rows:
             field.say(f"round {turn + 1}: {row.name}")
-            for peer in _rotated(field.peers, turn):
+            for peer in rotated(field.peers, turn):
                 reading.measure(peer, row, field.site, field.figures)
     _stop(field.peers)
 
@@ -136,7 +136,7 @@ def _write_rows(field: _Field, turn: int) -> None:
         index.make_index(uploads_index(turn))
     for row in rows:
         field.say(f"round {turn + 1}: {row.name}")
-        for index in _rotated(field.indexes, turn):
+        for index in rotated(field.indexes, turn):
             writing.measure(index, row, turn, field.site, field.figures)
     for index in field.indexes:
         _memory(index, field)
@@ -170,14 +170,14 @@ def _stop(peers: Sequence[Peer]) -> None:
         peer.stop()
 
 
-def _rotated(peers: Sequence[P], turn: int) -> list[P]:
+def rotated(peers: Sequence[P], turn: int) -> list[P]:
     """Return the servers in another order each round, so that none always follows the same."""
     by = turn % len(peers)
     return [*peers[by:], *peers[:by]]
 
 
 @contextmanager
-def _on_core(core: int) -> Iterator[None]:
+def on_core(core: int) -> Iterator[None]:
     """Keep this process, which is the load generator of slow rows, on one core."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})

@@ -13,9 +13,10 @@ from changelog.tables import Store
 from changelog.views import fetched, upstream
 from changelog.views.fetched import Fetched
 from changelog.views.page import Status
+from changelog.views.pages import Source
 from server.answers import enveloped, message
 from server.commands import Caller
-from server.growing import Arrived, GrowingAnswer, first_news
+from server.growing import GrowingAnswer, News, Whole, first_news
 from server.handlers import sending
 from server.handlers.sending import FOREVER, Served
 from server.mirrors import State, unavailable
@@ -131,7 +132,7 @@ async def find(parts: Parts, segments: list[str]) -> Found:
         if found is not None:
             return found
         if any(look.known for look in looks):
-            _raise_if_gone(parts, name, source[1], project, filename)
+            _raise_if_gone(parts, source, project, filename, digest)
         if any(look.state in (State.FAILED, State.STALE) for look in looks):
             reason = unavailable(name, looks)
     raise reason or NotFound(f"no such file in {name}: {filename}")
@@ -152,10 +153,14 @@ def _look_up(  # noqa: PLR0913, PLR0917 - what a path says
     return Found(name, index, project, file, fetched.find(store, index, project, filename) or fetched.NOTHING)
 
 
-def _raise_if_gone(parts: Parts, name: IndexName, index: int, project: ProjectName, filename: FileName) -> None:
+def _raise_if_gone(parts: Parts, source: Source, project: ProjectName, filename: FileName, digest: bytes) -> None:
+    """Raise Gone if the file was here with the digest of the path."""
+    name, index = source
     with parts.reader.snapshot() as store:
-        was_there = fetched.find(store, index, project, filename) is not None
-    if was_there:
+        got = fetched.find(store, index, project, filename) or fetched.NOTHING
+        alarm = fetched.alarm(store, index, project, filename)
+    known = b"" if alarm is None else alarm.known
+    if digest in (got.sha256[: len(digest)], known[: len(digest)]):
         raise Gone(f"{filename} was removed from {name} or replaced")
 
 
@@ -223,11 +228,18 @@ async def _fetch(parts: Parts, request: web.BaseRequest, found: Found, *, damage
         return head
     where = (found.index, found.project, found.file.filename)
     news = await first_news(parts.mirrors.download(*where, damaged=damaged))
-    if isinstance(news, Arrived):
-        answer = await _cached(parts, request, found.served(news.size, news.sha256))
-        if answer is None:
-            raise Unavailable(f"{found.file.filename} was fetched and is gone again")
-        return answer
+    if isinstance(news, Whole):
+        return sending.whole(request, news.content, found.served(len(news.content), news.sha256))
+    if isinstance(news, News):
+        return _growing(request, found, news)
+    answer = await _cached(parts, request, found.served(news.size, news.sha256))
+    if answer is None:
+        raise Unavailable(f"{found.file.filename} was fetched and is gone again")
+    return answer
+
+
+def _growing(request: web.BaseRequest, found: Found, news: News) -> web.StreamResponse:
+    """Send what arrives, as it arrives."""
     served = found.served(news.total, found.sha256 or news.sha256)
     headers = {**sending.headers_of(served), "X-Accel-Buffering": "no"}
     if sending.not_modified(request, served):

@@ -14,7 +14,7 @@ from changelog.views.pages import Source
 from server.executors import for_reading
 from server.handlers.freshness import VARY, degraded, is_degraded, note, offered, settled, with_stale
 from server.mirrors import LIST, unavailable
-from server.page_cache import GZIP, IDENTITY, Body, Key, Page, Render, State
+from server.page_cache import GZIP, IDENTITY, Body, IsSmall, Key, Page, Render, State
 from server.parts import Parts
 from server.render import simple
 from server.render.negotiate import Form, accepts_gzip, choose
@@ -79,10 +79,15 @@ async def project_page(parts: Parts, request: web.BaseRequest, segments: list[st
             now = _page_state(parts, store, asked, project, form)
         return None if page is None or now is None else (now, simple.project_page(page, form))
 
+    def is_small() -> bool:
+        with parts.reader.snapshot() as store:
+            return pages.is_small(store, asked, project)
+
     if failed:
         return await degraded(name, form, render, looks)
     note(request, serial, looks)
-    return with_stale(await _answer(parts, request, Key(name, project, form.value), state, render), looks)
+    key = Key(name, project, form.value)
+    return with_stale(await _answer(parts, request, key, state, render, is_small), looks)
 
 
 async def refresh(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
@@ -125,12 +130,13 @@ def _cached(parts: Parts, store: Store, asked: tuple[Source, ...], project: Proj
     return tuple(sorted(name for name, row in rows if row.sha256 and parts.blobs.has(row.sha256)))
 
 
-async def _answer(
+async def _answer(  # noqa: PLR0913, PLR0917 - a page, and how it is made
     parts: Parts,
     request: web.BaseRequest,
     key: Key,
     state: State,
     render: Render,
+    is_small: IsSmall = lambda: False,
 ) -> web.StreamResponse:
     coding = GZIP if accepts_gzip(request.headers.get("Accept-Encoding")) else IDENTITY
     known = request.headers.get("If-None-Match")
@@ -139,7 +145,7 @@ async def _answer(
         is_known = known is not None and if_none_match(known, page.etag(coding))
         if is_known and known != "*":
             return web.Response(status=304, headers=_headers(page, coding))
-        body = await parts.pages.body(key, page, coding, render)
+        body = await parts.pages.body(key, page, coding, render, is_small)
         if body is None:
             parts.pages.forget(key)
             raise _missing(key.index, key.project)

@@ -1,6 +1,7 @@
 """Which file names of a page are the project's own, and of which version."""
 
 import re
+from functools import cached_property
 
 from packaging.version import InvalidVersion
 from packaging.version import Version as Pep440
@@ -15,6 +16,7 @@ _PACKED = frozenset({".gz", ".bz2", ".xz", ".z"})  # after ".tar"
 _WHEEL_PARTS = 5  # at least: name, version and three tags (PEP 427)
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?")  # most versions; saves to parse them
 _PLATFORM = re.compile(r"[.-](?:py[0-9]|linux|macosx|win32|win-|cygwin|mingw).*", re.IGNORECASE | re.ASCII)
+_SEPARATORS = str.maketrans("_.", "--")
 _RPM_RELEASE = re.compile(r"-[^-]+$")  # and architecture: "-1.noarch"
 
 
@@ -34,7 +36,6 @@ class Belonging:
         """Know *project* in all its spellings."""
         self._project = project
         self._spelled: set[str] = set()  # first parts of wheels' names that were the project
-        self._name = re.compile(r"[-_.]+".join(project.split("-")) + "-", re.IGNORECASE | re.ASCII)
         self.versions: dict[str, Version] = {}  # that were met, by their text in file names
 
     def version(self, filename: FileName) -> Version:
@@ -68,15 +69,29 @@ class Belonging:
     def _of_other(self, filename: FileName, ends_in: str) -> str:
         if not ends_in:
             raise InvalidName(f"not a distribution file: {shown(filename)}")
-        name = self._name.match(filename)
-        if not name:
+        after = self._after_name(filename)
+        if not after:
             raise InvalidName(f"not a file of {self._project}: {shown(filename)}")
-        text = filename[name.end() : -len(ends_in)]
+        text = filename[after : -len(ends_in)]
         if ends_in == ".rpm":
             text = _RPM_RELEASE.sub("", text)
         elif ends_in == ".egg":
             text = _PLATFORM.sub("", text).replace("_", "-")
         return text if _is_version(text) else _PLATFORM.sub("", text)
+
+    def _after_name(self, filename: FileName) -> int:
+        """Return the place behind the project's name and a hyphen, 0 if *filename* does not begin so."""
+        length = len(self._project)
+        name, after = filename[:length], filename[length : length + 1]
+        if after == "-" and name.isascii() and name.lower().translate(_SEPARATORS) == self._project:
+            return length + 1
+        found = self._spellings.match(filename)
+        return found.end() if found else 0
+
+    @cached_property
+    def _spellings(self) -> re.Pattern[str]:
+        """Any runs of separators in the name: rare, and to compile it takes as long as all else of a small page."""
+        return re.compile(r"[-_.]+".join(self._project.split("-")) + "-", re.IGNORECASE | re.ASCII)
 
     def _checked(self, text: str) -> Version:
         version = names.version(text)

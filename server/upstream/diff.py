@@ -19,6 +19,8 @@ BYTES_AT_ONCE = 50_000  # of their packed fields; base and reason may have 12,00
 
 _ODD_PATH = re.compile(r"/\.{0,2}(?:/|\Z)|;")  # what joining may write otherwise
 
+_PLAIN_NAME = re.compile(r"[\w.+!-]+", re.ASCII)
+
 Part = tuple[tuple[MirroredFile, ...], tuple[FileName, ...]]
 
 
@@ -145,10 +147,11 @@ def _accepted(known: Known, new: MirroredFile) -> bool:
 
 def _shortened(files: Sequence[MirroredFile]) -> tuple[str, list[MirroredFile]]:
     """Return what all URLs begin with, and the files with the rest, without the file name where that ends them."""
-    short = [file._replace(url=_without_name(file)) for file in files]
-    references = [file.url[:-1] for file in short if file.url]
+    short = [_without_name(file.url, file.filename) for file in files]
+    references = [url[:-1] for url in short if url]
     base = _common(min(references, default=""), max(references, default=""))
-    return base, [file._replace(url=file.url[len(base) :]) if file.url else file for file in short] if base else short
+    cut = len(base)
+    return base, [_with_url(file, url[cut:]) for file, url in zip(files, short, strict=True)]
 
 
 def _common(first: str, last: str) -> str:
@@ -157,10 +160,17 @@ def _common(first: str, last: str) -> str:
     return first[: first.rfind("/", 0, length) + 1]
 
 
-def _without_name(file: MirroredFile) -> str:
-    if file.url.endswith(f"/{file.filename}") and re.fullmatch(r"[\w.+!-]+", file.filename, re.ASCII):
-        return file.url[: -len(file.filename)]
-    return file.url
+def _without_name(url: str, filename: FileName) -> str:
+    name_begins = -len(filename)
+    if url.endswith(filename) and url[name_begins - 1 : name_begins] == "/" and _PLAIN_NAME.fullmatch(filename):
+        return url[:name_begins]
+    return url
+
+
+def _with_url(file: MirroredFile, url: str) -> MirroredFile:
+    """Return *file* with another URL; a third of the time of ``_replace``."""
+    filename, version, _, *rest = file
+    return MirroredFile(filename, version, url, *rest)  # type: ignore[arg-type] # the other fields in order
 
 
 def _parts(files: Iterable[MirroredFile], removed: Sequence[FileName]) -> Iterator[Part]:

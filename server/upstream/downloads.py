@@ -49,10 +49,14 @@ class Wanted:
 
 @define
 class Download:
-    """A download under way: *path* grows to *total* bytes; None: it is a blob already."""
+    """A download under way: *path* grows to *total* bytes; a small one that came at once is *held* instead.
 
-    path: Path | None
+    Without either it is a blob already.
+    """
+
     total: int | None = None
+    path: Path | None = None
+    held: bytes = b""
     received: int = 0  # bytes that may be read from *path*
     sha256: bytes = b""  # once all is there and checked
     error: Exception | None = None
@@ -96,8 +100,8 @@ class Downloads:
         there = None if damaged else self._there(wanted)
         if there is not None:
             return there
-        sink = Sink(self._upstreams.spool.create(), wanted.file.hashes)
-        download = self._running[wanted.key] = Download(sink.path, wanted.size)
+        sink = Sink(self._upstreams.spool, wanted.file.hashes)
+        download = self._running[wanted.key] = Download(wanted.size)
         task = asyncio.ensure_future(self._run(wanted, download, sink))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -121,7 +125,7 @@ class Downloads:
         size = wanted.size
         if size is None or not wanted.sha256 or not self._upstreams.blobs.has(wanted.sha256, size):
             return None
-        return Download(None, size, size, wanted.sha256)
+        return Download(size, received=size, sha256=wanted.sha256)
 
     async def _run(self, wanted: Wanted, download: Download, sink: Sink) -> None:
         try:
@@ -136,7 +140,7 @@ class Downloads:
             self._end(wanted, download, sink, Unavailable(f"{wanted.file.filename} was not fetched"))
             raise
         else:
-            download.sha256, download.total = sink.sha256, sink.size
+            download.sha256, download.total, download.held = sink.sha256, sink.size, sink.held
             download.tell()  # before it is durable: whoever waits for the last byte has it now
             await self._keep(wanted, sink)
 
@@ -200,14 +204,13 @@ class Downloads:
             if not sink.size and announced is not None:
                 self._check_size(wanted, announced)
                 download.total = announced
-                download.tell()
             async for piece in answer.body(None):
                 new = piece[skip:]
                 skip -= min(skip, len(piece))
                 if sink.size + len(new) > (largest if wanted.size is None else wanted.size):
                     self._check_size(wanted, sink.size + len(new))
-                sink.write(new)
-                download.received = sink.size
+                sink.write(new, is_all=not sink.size and len(new) == download.total)
+                download.path, download.received = sink.path, sink.size
                 download.tell()
             if download.total is not None and sink.size != download.total:
                 raise UpstreamFailed(f"ended early: {sink.size} bytes of {download.total}")

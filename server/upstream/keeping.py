@@ -29,11 +29,12 @@ def publish(blobs: Blobs, spool: Spool, sink: Sink, filename: str, *, offers_met
     Raises:
         StorageFull: no space.
     """
-    raw = b"" if offers_metadata else _metadata(sink.path, sink.size, filename)
+    path = sink.store()
+    raw = b"" if offers_metadata else _metadata(path, sink.size, filename)
     if raw:
         publish_metadata(raw, blobs, spool)
     with full_disk_named():
-        blobs.publish(sink.path, sink.sha256)
+        blobs.publish(path, sink.sha256)
     sink.discard()  # closes it
     return _kept(sink.size, sink.sha256, raw)
 

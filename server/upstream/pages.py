@@ -76,26 +76,31 @@ class Pages:
             if recent is not None:  # it was asked since the worker looked
                 return recent.outcome, recent.reason
             running = self._begin(settings, project, force=force)
-        patience = None
         if known:
             patience = max(0.0, running.began + self._upstreams.config.request_timeout_s - time.monotonic())
-        done, _ = await asyncio.wait({running.task}, timeout=patience)
-        if not done:
-            return FAILED, SLOW
-        checked = running.task.result()
+            done, _ = await asyncio.wait({running.task}, timeout=patience)
+            if not done:
+                return FAILED, SLOW
+        checked = await running.task  # nobody who waits here is cancelled before the process ends
         return checked.outcome, checked.reason
 
     def _begin(self, settings: Settings, project: ProjectName, *, force: bool) -> _Running:
         key = (settings.incarnation, project)
         task = asyncio.ensure_future(self._look(settings, project, force=force))
         self._running[key] = _Running(task, time.monotonic())
-        task.add_done_callback(lambda task: self._end(key, task))
+        task.add_done_callback(lambda task: self._end(settings, project, task))
         return self._running[key]
 
-    def _end(self, key: tuple[int, ProjectName], task: "asyncio.Task[Checked]") -> None:
-        self._running.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # all who asked may have lost their patience
+    def _end(self, settings: Settings, project: ProjectName, task: "asyncio.Task[Checked]") -> None:
+        """Have a look noted in the loop's next turn: those who wait have it by then, nobody else has asked again."""
+        self._running.pop((settings.incarnation, project), None)
+        if not task.cancelled() and task.exception() is None:  # of which all who asked may have lost their patience
+            asyncio.get_running_loop().call_soon(self._note, settings, project, task.result())
+
+    def _note(self, settings: Settings, project: ProjectName, checked: Checked) -> None:
+        key = page_key(settings.incarnation, settings.identity, project)
+        with self._upstreams.local.write() as store:
+            CHECKED.put(store, key, checked)
 
     def _recent(self, settings: Settings, project: ProjectName) -> Checked | None:
         """Return the last look if that is fresh."""
@@ -117,8 +122,6 @@ class Pages:
                 self._upstreams.note(settings, FAILED, reason)
             wait = getattr(failure, "retry_after_s", None) or AFTER_FAILURE_S
             checked = _checked(before, FAILED, reason, wait)
-        with self._upstreams.local.write() as store:
-            CHECKED.put(store, key, checked)
         return checked
 
     def _before(self, settings: Settings, project: ProjectName, key: bytes) -> _Before:

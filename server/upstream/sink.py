@@ -3,22 +3,25 @@
 import hashlib
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
-from server.spool import SpooledFile, full_disk_named
+from server.spool import Spool, SpooledFile, full_disk_named
 
 ALGORITHMS = frozenset({"md5", "sha1", "sha224", "sha384", "sha512", "blake2b", "blake2s", "sha3_256", "sha3_512"})
+MAX_HELD = 64 << 10  # bytes that need no file before they are to last
 
 
 class Sink:
-    """A growing file in the spool.
+    """A growing file in the spool, or the bytes of one that came in one piece.
 
     A piece of 64 KiB is written and hashed in a tenth of a millisecond: a thread would take longer to be told.
     """
 
-    def __init__(self, spooled: SpooledFile, hashes: Iterable[tuple[str, str]]) -> None:
-        """Write to *spooled*; *hashes* (name, hex) are computed too, where the name is known."""
-        self._spooled = spooled
-        self.path = spooled.path
+    def __init__(self, spool: Spool, hashes: Iterable[tuple[str, str]]) -> None:
+        """Write to a file of *spool* once there is need; those *hashes* (name, hex) whose name is known too."""
+        self._spool = spool
+        self._file: SpooledFile | None = None
+        self.held = b""  # all of it, as long as there is no file
         self.size = 0
         self.sha256 = b""  # after finish()
         self._sha256 = hashlib.sha256()
@@ -33,20 +36,42 @@ class Sink:
         """Whether a digest is computed that other bytes would not have."""
         return bool(self._others)
 
-    def write(self, piece: bytes) -> None:
-        """Append *piece*.
+    @property
+    def path(self) -> Path | None:
+        """The file, None if there is none yet."""
+        return None if self._file is None else self._file.path
+
+    def write(self, piece: bytes, *, is_all: bool) -> None:
+        """Append *piece*; a small one that *is_all* is held, for nobody has to follow how it grows.
 
         Raises:
             StorageFull: no space for it.
         """
-        rest = memoryview(piece)
-        with full_disk_named():
-            while rest:
-                rest = rest[os.write(self._spooled.descriptor, rest) :]
+        if is_all and len(piece) <= MAX_HELD:
+            self.held = piece
+        else:
+            self._append(piece)
         self._sha256.update(piece)
         for _, _, digest in self._others:
             digest.update(piece)
         self.size += len(piece)
+
+    def store(self) -> Path:
+        """Write what is held to a file, and return the file.
+
+        Raises:
+            StorageFull: no space for it.
+        """
+        return self._append(self.held) if self._file is None else self._file.path
+
+    def _append(self, piece: bytes) -> Path:
+        if self._file is None:
+            self._file = self._spool.create()
+        rest = memoryview(piece)
+        with full_disk_named():
+            while rest:
+                rest = rest[os.write(self._file.descriptor, rest) :]
+        return self._file.path
 
     def finish(self) -> None:
         """Compute the digest."""
@@ -59,4 +84,5 @@ class Sink:
 
     def discard(self) -> None:
         """Remove the file, unless it was renamed away."""
-        self._spooled.discard()
+        if self._file is not None:
+            self._file.discard()

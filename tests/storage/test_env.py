@@ -128,3 +128,11 @@ def test_a_snapshot_sees_one_head_of_log_and_views(opened: Node) -> None:
         opened.store_blob(b"wheel")
         opened.commit(uploaded(1))
         assert (list(store.scan("entries")), list(store.scan("users"))) == before
+
+
+def test_used_bytes_are_of_the_pages_that_hold_something(env: Env) -> None:
+    before = env.used_bytes()
+    put(env, b"v" * 100_000)
+    assert before + 100_000 < env.used_bytes() < before + 120_000
+    put(env, b"v")
+    assert env.used_bytes() < before + 20_000

@@ -1,6 +1,7 @@
 """The cache of rendered pages: its memory is bounded, whatever is asked."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 from server.page_cache import LARGE, OVERHEAD, Key, PageCache, State
@@ -61,3 +62,16 @@ def test_pages_of_which_only_the_validator_was_asked_for_are_forgotten_too(tmp_p
     for number in range(1, 10):
         cache.page(Key("root/dev", str(number), "json"), (1,))
     assert cache.page(Key("root/dev", "0", "json"), (1,)) is not first
+
+
+def test_a_small_page_is_rendered_where_it_is_asked_for(tmp_path: Path) -> None:
+    cache = PageCache(tmp_path, SIZE)
+    threads = []
+
+    def render() -> tuple[State, bytes]:
+        threads.append(threading.get_ident())
+        return (2,), b"page"
+
+    page = cache.page(KEY, (1,))
+    assert asyncio.run(cache.body(KEY, page, "", render, lambda: True)) == b"page"
+    assert (threads, page.state) == ([threading.get_ident()], (2,))

@@ -6,9 +6,11 @@ from attrs import evolve
 from changelog.events.files import FileDeleted, FileYanked
 from changelog.events.indexes import IndexCreated, IndexDeleted, IndexModified
 from changelog.events.projects import ProjectDeleted, ProjectStatusSet, ReleaseRegistered
+from changelog.events.upstream import MirrorPageChanged
 from changelog.names import FileName, IndexName, ProjectName, Version
 from changelog.records import NONE
-from changelog.views import pages, projects
+from changelog.tables import serial_key
+from changelog.views import pages, projects, upstream
 from changelog.views.page import ProjectPage, Status
 from tests.nodes import Folding, uploaded
 
@@ -232,3 +234,26 @@ def test_the_list_of_an_index_is_not_that_of_another(folding: Folding) -> None:
     folding.add(uploaded(1), uploaded(2, "other-1.0.tar.gz"))
     assert list(projects.names(folding.store, 1)) == ["demo"]
     assert list(projects.names(folding.store, 2)) == ["other"]
+
+
+def test_a_page_of_a_stage_is_small_up_to_twenty_files(folding: Folding) -> None:
+    folding.add(*(uploaded(1, f"demo-{number}.0.tar.gz") for number in range(pages.FEW)))
+    sources = pages.sources(folding.store, TOP)
+    assert pages.is_small(folding.store, sources, DEMO)
+    folding.add(uploaded(2, "demo-99.0.tar.gz"))
+    assert pages.is_small(folding.store, sources, DEMO)
+    folding.add(uploaded(1, "demo-99.0.tar.gz"))
+    assert not pages.is_small(folding.store, sources, DEMO)
+
+
+def test_a_page_of_a_mirror_is_small_while_its_entries_are(folding: Folding) -> None:
+    folding.add(created("root/pypi", kind="mirror"))
+    sources = pages.sources(folding.store, IndexName("root/pypi"))
+    index = sources[0][1]
+    assert pages.is_small(folding.store, sources, DEMO)
+    small = []
+    for _ in range(2):
+        serial = folding.add(MirrorPageChanged(index, DEMO, "active", "", "", (), ()))
+        folding.store.put("entries", serial_key(serial), bytes(upstream.SMALL // 2 + 1))
+        small.append(pages.is_small(folding.store, sources, DEMO))
+    assert small == [True, False]
