@@ -16,6 +16,7 @@ from changelog.reader import Reader
 from server.config import Config
 from server.connection import Connection
 from server.executors import in_thread
+from server.garbage import look_seldom
 from server.logs import configure_logs
 from server.spool import Spool
 from server.submit import Submit
@@ -150,6 +151,7 @@ async def serve(config: Config, parent: int, listening: socket.socket) -> None:
     service = UpstreamService(upstreams)
     loop = asyncio.get_running_loop()
     server = await loop.create_unix_server(lambda: Connection(service), sock=listening)
+    look_seldom()
     tell_ready()  # the supervisor reads this
     await service.cache.start()
     tidying = asyncio.ensure_future(_tidy(upstreams.local))

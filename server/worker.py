@@ -15,6 +15,7 @@ from server.auth import Auth
 from server.config import Config
 from server.counts import Counts
 from server.file_cache import FileCache
+from server.garbage import look_seldom
 from server.http_logs import leave_out_slips
 from server.logs import configure_logs
 from server.mirrors import Mirrors
@@ -74,6 +75,7 @@ async def serve(config: Config, parent: int, listening: socket.socket, counts: C
     ends = {asyncio.ensure_future(death_of_parent(parent)): DEATH_GRACE_S, asyncio.ensure_future(stop.wait()): GRACE_S}
     if has_mirrors:  # not for longer than the supervisor lives: after its death nobody listens
         await asyncio.wait({asyncio.ensure_future(parts.mirrors.connect()), *ends}, return_when=asyncio.FIRST_COMPLETED)
+    look_seldom()
     tell_ready()  # the supervisor reads this
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     acceptor.close()

@@ -24,6 +24,7 @@ from server.commands import Request
 from server.config import Config
 from server.connection import Connection
 from server.decide import decide
+from server.garbage import look_seldom
 from server.layout import Layout
 from server.logs import configure_logs
 from server.passwords import PasswordChecks
@@ -188,6 +189,7 @@ async def serve(config: Config, parent: int) -> None:
     service.bring_views_up()
     loop = asyncio.get_running_loop()
     server = await loop.create_unix_server(lambda: Connection(service), sock=listen(config.layout.socket))
+    look_seldom()
     tell_ready()  # the supervisor reads this
     loop.set_exception_handler(_end_at_once)
     await death_of_parent(parent)
