@@ -149,16 +149,18 @@ async def test_the_least_recently_used_files_go_first_and_uploads_never(
         site.nobody.get(site.path(index, dist.owner, dist.filename), ANY)
         site.wait_for_fetched(dist.filename)
     assert site.owner.upload(site.stage(), uploaded).status_code == 200
-    parts = upstreams_of(site, tmp_path / "local", 4 << 20)
+    parts = upstreams_of(site, tmp_path / "local", (4 << 20) - 1)
     named = [bytes.fromhex(dist.sha256) for dist in dists]
     older = [digest for _, digest in parts.blobs.names() if digest is not None and digest not in named]
     await parts.submit.ask("evict", older, 0)
     with parts.local.write() as store:
-        for number, digest in enumerate((named[-1], *named[:-1])):  # what was uploaded was used least
-            state.USES.put(store, digest, state.Use(number + 1, 1 << 20))
+        for number, digest in enumerate(named):
+            size = 4 << 20 if digest == named[-1] else 1 << 20  # what was uploaded takes nothing of the budget
+            state.USES.put(store, digest, state.Use(number + 1, size))
     tested = Cache(parts)
     await tested.start()
     await asyncio.to_thread(until, lambda: sum(map(parts.blobs.has, named)) == 4)
+    await asyncio.sleep(1.5)  # what is over the budget would go now
     assert [parts.blobs.has(digest) for digest in named] == [False, False, False, True, True, True, True]
     again = site.nobody.get(site.path(index, dists[0].owner, dists[0].filename), ANY, Range="bytes=0-")
     assert again.content == dists[0].content
