@@ -18,10 +18,11 @@ from server.wire import Frame
 
 @frozen
 class Arrived:
-    """A download that has come to its good end, and whose bytes are a blob."""
+    """A download that has come to its good end, and whose bytes are a blob, or are *held*."""
 
     size: int
     sha256: bytes
+    held: bytes  # all of a small file that came at once
 
 
 @define
@@ -50,15 +51,7 @@ class News:
         self.received, self.sha256 = frame[2], bytes(frame[3]) if len(frame) > 3 else b""  # noqa: PLR2004 - path, total, received
 
 
-@frozen
-class Whole:
-    """A small file that was fetched in one piece and checked."""
-
-    content: bytes
-    sha256: bytes
-
-
-async def first_news(frames: AsyncIterator[Frame]) -> News | Arrived | Whole:
+async def first_news(frames: AsyncIterator[Frame]) -> News | Arrived:
     """Return a download as soon as it is known how long the file is and something of it is there.
 
     Until then nothing is sent, so that whoever asks for what can not be had is told so.
@@ -73,9 +66,7 @@ async def first_news(frames: AsyncIterator[Frame]) -> News | Arrived | Whole:
                 file = OpenFile(Path(path))
         if checked:
             sha256, held = map(bytes, checked)
-            if held or not total:
-                return Whole(held, sha256)
-            return Arrived(total, sha256) if file is None else News(file, total, received, sha256, frames)
+            return Arrived(total, sha256, held) if file is None else News(file, total, received, sha256, frames)
         if file is not None and total >= 0 and received:
             return News(file, total, received, b"", frames)
     raise Unavailable("the download ended without a word")

@@ -98,7 +98,7 @@ class UpstreamService:
         download.watchers.append(news.set)
         try:
             while not download.ended:
-                if download.path is not None and download.received:
+                if download.path is not None:
                     total = -1 if download.total is None else download.total
                     connection.send(framed(number, PART, str(download.path), total, download.received))
                 await news.wait()

@@ -16,7 +16,7 @@ from changelog.views.page import Status
 from changelog.views.pages import Source
 from server.answers import enveloped, message
 from server.commands import Caller
-from server.growing import GrowingAnswer, News, Whole, first_news
+from server.growing import Arrived, GrowingAnswer, first_news
 from server.handlers import sending
 from server.handlers.sending import FOREVER, Served
 from server.mirrors import State, unavailable
@@ -228,18 +228,8 @@ async def _fetch(parts: Parts, request: web.BaseRequest, found: Found, *, damage
         return head
     where = (found.index, found.project, found.file.filename)
     news = await first_news(parts.mirrors.download(*where, damaged=damaged))
-    if isinstance(news, Whole):
-        return sending.whole(request, news.content, found.served(len(news.content), news.sha256))
-    if isinstance(news, News):
-        return _growing(request, found, news)
-    answer = await _cached(parts, request, found.served(news.size, news.sha256))
-    if answer is None:
-        raise Unavailable(f"{found.file.filename} was fetched and is gone again")
-    return answer
-
-
-def _growing(request: web.BaseRequest, found: Found, news: News) -> web.StreamResponse:
-    """Send what arrives, as it arrives."""
+    if isinstance(news, Arrived):
+        return await _arrived(parts, request, found, news)
     served = found.served(news.total, found.sha256 or news.sha256)
     headers = {**sending.headers_of(served), "X-Accel-Buffering": "no"}
     if sending.not_modified(request, served):
@@ -249,6 +239,16 @@ def _growing(request: web.BaseRequest, found: Found, news: News) -> web.StreamRe
         return GrowingAnswer(news, 0, served.size, headers, 200)
     headers["Content-Range"] = part.content_range
     return GrowingAnswer(news, part.start, part.length, headers, 206)
+
+
+async def _arrived(parts: Parts, request: web.BaseRequest, found: Found, news: Arrived) -> web.StreamResponse:
+    served = found.served(news.size, news.sha256)
+    if news.held or not news.size:
+        return sending.whole(request, news.held, served)
+    answer = await _cached(parts, request, served)
+    if answer is None:
+        raise Unavailable(f"{found.file.filename} was fetched and is gone again")
+    return answer
 
 
 def _meta(parts: Parts, found: Found) -> dict[str, object]:

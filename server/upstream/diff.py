@@ -168,9 +168,8 @@ def _without_name(url: str, filename: FileName) -> str:
 
 
 def _with_url(file: MirroredFile, url: str) -> MirroredFile:
-    """Return *file* with another URL; a third of the time of ``_replace``."""
-    filename, version, _, *rest = file
-    return MirroredFile(filename, version, url, *rest)  # type: ignore[arg-type] # the other fields in order
+    """Return *file* with another URL; in half of the time of ``_replace``."""
+    return MirroredFile._make((*file[:2], url, *file[3:]))
 
 
 def _parts(files: Iterable[MirroredFile], removed: Sequence[FileName]) -> Iterator[Part]:

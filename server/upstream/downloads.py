@@ -49,15 +49,12 @@ class Wanted:
 
 @define
 class Download:
-    """A download under way: *path* grows to *total* bytes; a small one that came at once is *held* instead.
+    """A download under way: *path* grows to *total* bytes; None: nothing came yet, or it is a blob, or *held*."""
 
-    Without either it is a blob already.
-    """
-
+    path: Path | None
     total: int | None = None
-    path: Path | None = None
-    held: bytes = b""
     received: int = 0  # bytes that may be read from *path*
+    held: bytes = b""  # all of a small file that came at once
     sha256: bytes = b""  # once all is there and checked
     error: Exception | None = None
     watchers: list[Told] = field(factory=list)
@@ -101,7 +98,7 @@ class Downloads:
         if there is not None:
             return there
         sink = Sink(self._upstreams.spool, wanted.file.hashes)
-        download = self._running[wanted.key] = Download(wanted.size)
+        download = self._running[wanted.key] = Download(None, wanted.size)
         task = asyncio.ensure_future(self._run(wanted, download, sink))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -125,7 +122,7 @@ class Downloads:
         size = wanted.size
         if size is None or not wanted.sha256 or not self._upstreams.blobs.has(wanted.sha256, size):
             return None
-        return Download(size, received=size, sha256=wanted.sha256)
+        return Download(None, size, size, sha256=wanted.sha256)
 
     async def _run(self, wanted: Wanted, download: Download, sink: Sink) -> None:
         try:

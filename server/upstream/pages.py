@@ -72,10 +72,10 @@ class Pages:
         running = self._running.get((index, project))
         if running is None:
             settings = self._upstreams.settings(index)
-            recent = None if force else self._recent(settings, project)
-            if recent is not None:  # it was asked since the worker looked
+            before = self._before(settings, project)
+            if not force and (recent := _recent(before, settings)) is not None:  # it was asked since the worker looked
                 return recent.outcome, recent.reason
-            running = self._begin(settings, project, force=force)
+            running = self._begin(settings, project, before, force=force)
         if known:
             patience = max(0.0, running.began + self._upstreams.config.request_timeout_s - time.monotonic())
             done, _ = await asyncio.wait({running.task}, timeout=patience)
@@ -84,17 +84,16 @@ class Pages:
         checked = await running.task  # nobody who waits here is cancelled before the process ends
         return checked.outcome, checked.reason
 
-    def _begin(self, settings: Settings, project: ProjectName, *, force: bool) -> _Running:
-        key = (settings.incarnation, project)
-        task = asyncio.ensure_future(self._look(settings, project, force=force))
-        self._running[key] = _Running(task, time.monotonic())
+    def _begin(self, settings: Settings, project: ProjectName, before: _Before, *, force: bool) -> _Running:
+        task = asyncio.ensure_future(self._look(settings, project, before, force=force))
+        running = self._running[settings.incarnation, project] = _Running(task, time.monotonic())
         task.add_done_callback(lambda task: self._end(settings, project, task))
-        return self._running[key]
+        return running
 
     def _end(self, settings: Settings, project: ProjectName, task: "asyncio.Task[Checked]") -> None:
-        """Have a look noted in the loop's next turn: those who wait have it by then, nobody else has asked again."""
+        """Have a look noted in the loop's next turn: those who wait have it by then, and no question was read since."""
         self._running.pop((settings.incarnation, project), None)
-        if not task.cancelled() and task.exception() is None:  # of which all who asked may have lost their patience
+        if not task.cancelled() and task.exception() is None:
             asyncio.get_running_loop().call_soon(self._note, settings, project, task.result())
 
     def _note(self, settings: Settings, project: ProjectName, checked: Checked) -> None:
@@ -102,17 +101,7 @@ class Pages:
         with self._upstreams.local.write() as store:
             CHECKED.put(store, key, checked)
 
-    def _recent(self, settings: Settings, project: ProjectName) -> Checked | None:
-        """Return the last look if that is fresh."""
-        key = page_key(settings.incarnation, settings.identity, project)
-        before = self._before(settings, project, key)
-        if before.checked is None or before.checked.good_until(before.since, settings.expiry_s) <= time.time():
-            return None
-        return before.checked
-
-    async def _look(self, settings: Settings, project: ProjectName, *, force: bool) -> Checked:
-        key = page_key(settings.incarnation, settings.identity, project)
-        before = self._before(settings, project, key)
+    async def _look(self, settings: Settings, project: ProjectName, before: _Before, *, force: bool) -> Checked:
         try:
             checked = await self._ask_patiently(settings, project, before, force=force)
         except (UpstreamFailed, InvalidPage) as failure:
@@ -124,7 +113,8 @@ class Pages:
             checked = _checked(before, FAILED, reason, wait)
         return checked
 
-    def _before(self, settings: Settings, project: ProjectName, key: bytes) -> _Before:
+    def _before(self, settings: Settings, project: ProjectName) -> _Before:
+        key = page_key(settings.incarnation, settings.identity, project)
         with self._upstreams.reader.snapshot() as store:
             page = upstream.find(store, settings.incarnation, project)
         since = 0 if page is None else page.since
@@ -240,6 +230,13 @@ def _missing(settings: Settings, before: _Before) -> Checked:
     if before.since:
         return _checked(before, FAILED, "upstream no longer has the project", briefly)
     return _checked(before, MISSING, "", briefly)
+
+
+def _recent(before: _Before, settings: Settings) -> Checked | None:
+    """Return the last look if that is fresh."""
+    if before.checked is None or before.checked.good_until(before.since, settings.expiry_s) <= time.time():
+        return None
+    return before.checked
 
 
 def _checked(before: _Before, outcome: str, reason: str, wait_s: float) -> Checked:

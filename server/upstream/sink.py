@@ -32,14 +32,14 @@ class Sink:
         ]
 
     @property
-    def expects(self) -> bool:
-        """Whether a digest is computed that other bytes would not have."""
-        return bool(self._others)
-
-    @property
     def path(self) -> Path | None:
         """The file, None if there is none yet."""
         return None if self._file is None else self._file.path
+
+    @property
+    def expects(self) -> bool:
+        """Whether a digest is computed that other bytes would not have."""
+        return bool(self._others)
 
     def write(self, piece: bytes, *, is_all: bool) -> None:
         """Append *piece*; a small one that *is_all* is held, for nobody has to follow how it grows.
