@@ -25,6 +25,7 @@ from server.upstream.cache import Cache
 from server.upstream.client import Limits, UpstreamClient
 from server.upstream.documents import Documents
 from server.upstream.downloads import Download, Downloads
+from server.upstream.ending import end
 from server.upstream.failures import UpstreamFailed
 from server.upstream.lists import Lists
 from server.upstream.pages import Pages
@@ -48,9 +49,12 @@ class UpstreamService:
         self._documents = Documents(upstreams, self.downloads)
         self._lists = Lists(upstreams)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ends = False
 
     def take(self, connection: Connection, message: Frame) -> None:
-        """Begin to answer *message*."""
+        """Begin to answer *message*; at the end nobody is asked any more, and workers see the connection close."""
+        if self._ends:
+            return
         number, kind, *items = message
         task = asyncio.ensure_future(self._answer(connection, number, kind, items))
         self._tasks.add(task)
@@ -112,9 +116,10 @@ class UpstreamService:
 
     async def close(self) -> None:
         """End what runs."""
-        for task in self._tasks:
-            task.cancel()
-        await self.downloads.close()
+        self._ends = True
+        await end(self._tasks)
+        for part in (self.downloads, self._documents, self._pages, self._lists):
+            await part.close()
         self.cache.close()
 
 

@@ -14,6 +14,7 @@ from server.executors import in_thread
 from server.incoming import publish_metadata
 from server.upstream.asking import CALLER, Upstreams, check_found
 from server.upstream.downloads import GONE, Downloads, Wanted
+from server.upstream.ending import end
 from server.upstream.failures import UpstreamRefused
 
 MAX_DOCUMENT = 8 << 20  # bytes
@@ -44,6 +45,10 @@ class Documents:
             task = self._running[key] = asyncio.ensure_future(self._fetch(self._downloads.wanted(*key)))
             task.add_done_callback(lambda _: self._running.pop(key, None))
         return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """End what runs."""
+        await end([*self._running.values(), *self._keeping])
 
     async def _fetch(self, wanted: Wanted) -> bytes:
         offered = wanted.file.core_metadata

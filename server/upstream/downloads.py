@@ -17,6 +17,7 @@ from server.executors import in_thread
 from server.upstream.asking import CALLER, Upstreams, check_found
 from server.upstream.breaker import retry_delays
 from server.upstream.client import Answer
+from server.upstream.ending import end
 from server.upstream.failures import UpstreamFailed, UpstreamRefused
 from server.upstream.keeping import Kept, adopt, publish
 from server.upstream.pages import Pages
@@ -275,9 +276,7 @@ class Downloads:
 
     async def close(self) -> None:
         """End what runs; what arrived so far is left in the spool, which the next start clears."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
 
 class _Gone(LedgerpiError):  # noqa: N818 - upstream is well

@@ -11,6 +11,7 @@ from changelog.names import ProjectName
 from server.executors import in_thread
 from server.upstream import names
 from server.upstream.asking import Upstreams, check_found
+from server.upstream.ending import end
 from server.upstream.failures import UpstreamFailed
 from server.upstream.page import InvalidPage
 from server.upstream.pages import ACCEPT, AFTER_FAILURE_S, SLOW
@@ -41,6 +42,10 @@ class Lists:
         patience = self._upstreams.config.request_timeout_s if known else None
         done, _ = await asyncio.wait({task}, timeout=patience)
         return task.result() if done else (FAILED, SLOW)
+
+    async def close(self) -> None:
+        """End what runs."""
+        await end(self._running.values())
 
     async def _look(self, settings: Settings) -> tuple[str, str]:
         key = page_key(settings.incarnation, settings.identity, WHOLE)

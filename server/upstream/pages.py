@@ -20,6 +20,7 @@ from server.upstream.asking import CALLER, Upstreams, check_found
 from server.upstream.breaker import retry_delays
 from server.upstream.client import Answer
 from server.upstream.diff import BYTES_AT_ONCE, Difference, Known, compare
+from server.upstream.ending import end
 from server.upstream.failures import UpstreamFailed, UpstreamRefused
 from server.upstream.page import InvalidPage, UpstreamPage
 from server.upstream.read_page import read_page
@@ -100,6 +101,10 @@ class Pages:
         key = page_key(settings.incarnation, settings.identity, project)
         with self._upstreams.local.write() as store:
             CHECKED.put(store, key, checked)
+
+    async def close(self) -> None:
+        """End what runs; the next start asks again."""
+        await end(running.task for running in self._running.values())
 
     async def _look(self, settings: Settings, project: ProjectName, before: _Before, *, force: bool) -> Checked:
         try:
