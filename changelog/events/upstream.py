@@ -11,7 +11,7 @@ class MirroredFile(NamedTuple):
     """A file as an upstream's page describes it. ``base`` of the event and ``url`` together are a URL reference.
 
     It is relative to the project's page below ``mirror_url``; where it ends in a slash, the file name follows as it
-    is. Empty: the URL may hold a secret, and the page has to be asked for it.
+    is. Empty: the URL may hold a secret or can not be said as a reference, and the page has to be asked for it.
     """
 
     filename: FileName

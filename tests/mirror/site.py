@@ -28,15 +28,8 @@ HTML = "text/html"
 ANY = "*/*"
 STALE = "X-Ledgerpi-Stale"
 UNAVAILABLE = "X-Ledgerpi-Unavailable"
-REQUEST_S = 0.5  # --request-timeout
 SOON_S = 20.0  # a busy machine is no failure
-ARGS = (
-    *("--login-attempts", "1000000"),
-    *("--request-timeout", str(REQUEST_S)),
-    *("--upstream-connect-timeout", "1"),
-    *("--upstream-first-byte-timeout", "1"),
-    *("--upstream-timeout", "3"),
-)
+ARGS = ("--login-attempts", "1000000", "--upstream-timeout", "30")
 E = TypeVar("E")
 _NUMBERS = itertools.count(1)
 _LOOK_S = 0.02

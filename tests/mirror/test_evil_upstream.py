@@ -20,7 +20,7 @@ from tests.upstream.server import Upstream, upstream
 MIB = 1 << 20
 UPSTREAM_PEAK = 250 * MIB
 WORKER_PEAK = 100 * MIB
-ARGS = ("--upstream-timeout", "30", "--max-request-body-size", str(16 * MIB))
+ARGS = ("--max-request-body-size", str(16 * MIB))
 ANSWER_S = 1.0
 
 

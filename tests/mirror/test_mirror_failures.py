@@ -6,11 +6,18 @@ from collections.abc import Iterator
 import pytest
 
 from tests.http.client import wheel
-from tests.mirror.site import ANY, HTML, JSON, REQUEST_S, STALE, UNAVAILABLE, Site, at_once, fresh, until
+from tests.mirror.site import ANY, HTML, JSON, STALE, UNAVAILABLE, Site, at_once, fresh, until
 from tests.upstream import faults, files
 from tests.upstream.faults import Fault
 from tests.upstream.server import Upstream, upstream
 
+REQUEST_S = 0.5
+ARGS = (
+    *("--request-timeout", str(REQUEST_S)),
+    *("--upstream-connect-timeout", "1"),
+    *("--upstream-first-byte-timeout", "1"),
+    *("--upstream-timeout", "3"),
+)
 PROMPT_S = REQUEST_S + 1.0  # a busy machine is no failure
 FAULTS: dict[str, tuple[Fault, str]] = {  # and what is said of it
     "slow": (faults.slow(2.5), "not answered"),

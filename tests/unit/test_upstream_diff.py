@@ -133,8 +133,8 @@ def test_what_was_written_down_is_upstreams_page_again(pages: list[list[Upstream
         assert len(log.entries) == before
 
 
-@example("https://index.example/root//files/f.zip")
-@example("https://index.example/root/../files/f.zip")
+@example("https://index.example/inner//files/f.zip")
+@example("https://index.example/inner/../files/f.zip")
 @example("https://index.example//files.example/f.zip")
 @example("https://files.example/demo/")
 @example(PAGE)
