@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
 
 from ops.bench import corpus, disk, mirror_corpus, mirror_rows, prepare, writing, wrk
 from ops.bench.figures import Figures
@@ -32,6 +33,7 @@ _ROWS: dict[str, Measure] = {
     "large-cold": mirror_rows.large_cold,
     "large-warm": mirror_rows.large_warm,
 }
+_WARMING_S = 1.0  # of load before a row under load is measured
 _SHORT_S = 1  # that pages are fresh in the row of old ones
 _UPLOADS_AT_ONCE = 250
 
@@ -166,10 +168,15 @@ def _under_load(field: _Field, turn: int) -> None:
         return
     field.start(turn, field.cores[:1])
     field.say(f"round {turn + 1}: warm-pages, warm-files")
+    names = Round(field.wish.plan, turn)
     for peer in rotated(field.peers, turn):
-        mirror_rows.under_load(peer, Round(field.wish.plan, turn), field.site, field.figures)
+        rows = [partial(mirror_rows.under_load, peer, names)]
         if peer is field.ours:
-            mirror_rows.stage_under_load(peer, field.site, field.figures)
+            rows.append(partial(mirror_rows.stage_under_load, peer))
+        for measure in rows:
+            measure(evolve(field.site, window_s=_WARMING_S), Figures())  # what a server does once is none's cost
+        for measure in rotated(rows, turn):
+            measure(field.site, field.figures)
     field.stop()
 
 

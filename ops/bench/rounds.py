@@ -20,7 +20,7 @@ from ops.bench.site import Site
 _MB = 1e6
 _BATCH = 1000
 _WARMING = ("small-json", "files-3000-json")  # read before the memory is taken
-P = TypeVar("P", bound=Peer)
+T = TypeVar("T")
 Say = Callable[[str], None]  # is told what goes on
 
 
@@ -170,7 +170,7 @@ def _stop(peers: Sequence[Peer]) -> None:
         peer.stop()
 
 
-def rotated(peers: Sequence[P], turn: int) -> list[P]:
+def rotated(peers: Sequence[T], turn: int) -> list[T]:
     """Return the servers in another order each round, so that none always follows the same."""
     by = turn % len(peers)
     return [*peers[by:], *peers[:by]]
