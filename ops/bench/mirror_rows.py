@@ -104,14 +104,17 @@ def prepare_stale(peer: Peer, names: Round) -> None:
 
 
 def stale_pages(peer: Peer, names: Round, figures: Figures) -> None:
-    """Ask for old pages once more; upstream is dead. Who has none to show is left out."""
-    (page,) = mirror_corpus.pages(names.stale[:1])
-    (timed,) = mirror_clock.one_after_the_other(peer.port, [_request(peer, page)])
-    if timed.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        figures.add("stale-page", peer.name, status=timed.status)
-        figures.note("stale-page", peer.name, "has no answer without its upstream")
-        return
-    _each(peer, "stale-page", mirror_corpus.pages(names.stale[1:]), figures)
+    """Ask for old pages once more; upstream is dead. Times are of those answers that are pages."""
+    requests = [_request(peer, page) for page in mirror_corpus.pages(names.stale)]
+    before = cost.cpu_s(peer.pid)
+    timed = mirror_clock.one_after_the_other(peer.port, requests)
+    cpu_s = cost.cpu_s(peer.pid) - before
+    pages = [answer for answer in timed if answer.status == HTTPStatus.OK]
+    if pages:
+        _add("stale-page", peer, pages, cpu_s / len(timed), figures)
+    else:
+        figures.note("stale-page", peer.name, f"answers {timed[0].status} without its upstream")
+    figures.add("stale-page", peer.name, without_page=len(timed) - len(pages))
 
 
 def growth(peer: IndexMirror, upstream: Upstream, plan: mirror_corpus.Plan, figures: Figures) -> None:
@@ -151,10 +154,14 @@ def _each(peer: Peer, row: str, targets: Sequence[Target], figures: Figures) -> 
     before = cost.cpu_s(peer.pid)
     timed = _timed(peer, row, requests)
     cpu_s = cost.cpu_s(peer.pid) - before
-    whole = [answer.whole_s for answer in timed]
-    p50_ms, p99_ms = load.percentile(sorted(whole), 50), load.percentile(sorted(whole), 99)
-    figures.add(row, peer.name, p50_ms=p50_ms, p99_ms=p99_ms, cpu_us=cpu_s / len(timed) * 1e6)
+    _add(row, peer, timed, cpu_s / len(timed), figures)
     return timed
+
+
+def _add(row: str, peer: Peer, timed: Sequence[Timed], cpu_s: float, figures: Figures) -> None:
+    whole = sorted(answer.whole_s for answer in timed)
+    p50_ms, p99_ms = load.percentile(whole, 50), load.percentile(whole, 99)
+    figures.add(row, peer.name, p50_ms=p50_ms, p99_ms=p99_ms, cpu_us=cpu_s * 1e6)
 
 
 def _timed(peer: Peer, row: str, requests: Sequence[bytes]) -> list[Timed]:
