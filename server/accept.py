@@ -50,11 +50,13 @@ class Acceptor:
         self._paused: asyncio.TimerHandle | None = None
         self._resume()
 
-    def close(self) -> None:
-        """Take no more connections."""
+    async def close(self) -> None:
+        """Take no more connections; those that were taken are the server's, and end with it, when this returns."""
         self._loop.remove_reader(self._listening)
         if self._paused is not None:
             self._paused.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _resume(self) -> None:
         self._paused = None

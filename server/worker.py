@@ -78,7 +78,7 @@ async def serve(config: Config, parent: int, listening: socket.socket, counts: C
     look_seldom()
     tell_ready()  # the supervisor reads this
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    acceptor.close()
+    await acceptor.close()
     server.pre_shutdown()  # ends the connections that wait for a next request, and so have none under way
     await server.shutdown(min(ends[end] for end in done))
     close(parts)

@@ -52,6 +52,7 @@ class WriterService:
         self._waiting: list[tuple[Connection, int, Proposal]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._rebuilding: asyncio.Task[None] | None = None
+        self._closed = False
 
     def bring_views_up(self) -> None:
         """Fold the views anew if another version of the folds made them."""
@@ -61,7 +62,9 @@ class WriterService:
             logger.info("views rebuilding", folded=folded, size=size)
 
     def take(self, connection: Connection, message: Frame) -> None:
-        """Begin to answer *message*."""
+        """Begin to answer *message*; none any more once all is closed."""
+        if self._closed:
+            return
         number, kind, *items = message
         if kind == "commit":
             self._queue(connection, number, Request.from_plain(items[0]))
@@ -83,6 +86,8 @@ class WriterService:
 
     def _commit(self) -> None:
         """Carry out what waits, with one fsync; what comes meanwhile is the next group."""
+        if self._closed:
+            return
         group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._commit)
@@ -94,6 +99,8 @@ class WriterService:
             connection.send(_outcome_frame(number, outcome))
 
     async def _answer(self, connection: Connection, number: int, kind: str, items: list[object]) -> None:
+        if self._closed:
+            return
         try:
             answer: tuple[object, ...]
             if kind == "check":
@@ -165,6 +172,7 @@ class WriterService:
 
     def close(self) -> None:
         """Close the environment; what was not answered is unknown to those who asked."""
+        self._closed = True
         self._checks.close()
         self._env.close()
 

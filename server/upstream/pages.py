@@ -92,12 +92,17 @@ class Pages:
         return running
 
     def _end(self, settings: Settings, project: ProjectName, task: "asyncio.Task[Checked]") -> None:
-        """Have a look noted in the loop's next turn: those who wait have it by then, and no question was read since."""
-        self._running.pop((settings.incarnation, project), None)
-        if not task.cancelled() and task.exception() is None:
+        """Have a look noted in the loop's next turn: those who wait have it by then.
+
+        Until it is noted it answers all questions, for some that were read before have their turn only now.
+        """
+        if task.cancelled() or task.exception() is not None:
+            self._running.pop((settings.incarnation, project), None)
+        else:
             asyncio.get_running_loop().call_soon(self._note, settings, project, task.result())
 
     def _note(self, settings: Settings, project: ProjectName, checked: Checked) -> None:
+        self._running.pop((settings.incarnation, project), None)
         key = page_key(settings.incarnation, settings.identity, project)
         with self._upstreams.local.write() as store:
             CHECKED.put(store, key, checked)

@@ -111,7 +111,7 @@ async def serving(parts: Parts) -> AsyncIterator[Serving]:
     yield made
     for client in made.clients:
         client.socket.close()
-    acceptor.close()
+    await acceptor.close()
     server.pre_shutdown()
     await server.shutdown(0.1)
     listening.close()
