@@ -20,7 +20,7 @@ class Line:
         self._socket = socket
         self._whom = whom
         self._connection: _Connection | None = None
-        self._connecting = asyncio.Lock()
+        self._attempt: asyncio.Task[_Connection] | None = None
 
     async def connect(self) -> None:
         """Make the connection now; raises OutcomeUnknown if nobody listens."""
@@ -45,10 +45,15 @@ class Line:
     async def _connected(self) -> "_Connection":
         if self._connection is not None and not self._connection.closed:
             return self._connection
-        async with self._connecting:
-            if self._connection is None or self._connection.closed:
-                self._connection = await self._connect()
-            return self._connection
+        if self._attempt is None:
+            self._attempt = asyncio.ensure_future(self._connect())
+            self._attempt.add_done_callback(self._attempted)
+        return await asyncio.shield(self._attempt)  # shared by all who wait, so that none waits for others' patience
+
+    def _attempted(self, attempt: "asyncio.Task[_Connection]") -> None:
+        self._attempt = None
+        if not attempt.cancelled() and attempt.exception() is None:
+            self._connection = attempt.result()
 
     async def _connect(self) -> "_Connection":
         loop = asyncio.get_running_loop()
@@ -67,6 +72,8 @@ class Line:
 
     def close(self) -> None:
         """Close the connection."""
+        if self._attempt is not None:
+            self._attempt.cancel()
         if self._connection is not None:
             self._connection.close()
 
