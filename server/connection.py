@@ -29,8 +29,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to answer."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        self._transport = transport  # type: ignore[assignment] # of a socket, so it writes; uvloop's is no asyncio.Transport
 
     def data_received(self, data: bytes) -> None:
         """Hand on whole messages; who sends nonsense is cut off."""

@@ -99,8 +99,6 @@ class Mirrors:
 
     async def ask(self, looks: Sequence[Look], project: ProjectName, *, force: bool = False) -> list[Look]:
         """Have upstreams asked where *looks* say so, or all by *force*, and return what is known then."""
-        if len(looks) == 1:  # as nearly always: no task has to be made
-            return [await self._settled(looks[0], project, force=force)]
         if len(looks) == 1:  # nearly always; a task would have to be woken
             return [await self._settled(looks[0], project, force=force)]
         return list(await asyncio.gather(*(self._settled(look, project, force=force) for look in looks)))

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+
+LOOK_S = 1.0  # between looks whether a client that takes nothing is still there
 
 State = tuple[int, int, int, int]  # another one after every write to a file
 
@@ -63,30 +65,68 @@ class FileAnswer(web.StreamResponse):
 async def send(request: web.BaseRequest, file: OpenFile, start: int, count: int) -> None:
     """Send *count* bytes of *file* from *start* on after what was written to the connection.
 
-    What the socket takes at once goes by one system call; the loop sends the rest when there is room.
+    What the socket takes at once goes by one system call, the rest as there is room.
+
+    Raises:
+        ConnectionResetError: the client left or does not read, or someone cut the file.
     """
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("the client left")
-    sent = 0
-    if not transport.get_write_buffer_size():
-        try:
-            sent = os.sendfile(transport.get_extra_info("socket").fileno(), file.fileno(), start, count)
-        except BlockingIOError:
-            pass
-        except TimeoutError as error:
-            raise ConnectionResetError("the client does not read") from error
+    sent = 0 if transport.get_write_buffer_size() else _send_some(transport, file, start, count)
     if sent < count:
         await _send_rest(transport, file, start + sent, count - sent)
 
 
+def _send_some(transport: asyncio.Transport, file: OpenFile, start: int, count: int) -> int:
+    """Send what the socket takes now, and return how much that was."""
+    try:
+        sent = os.sendfile(transport.get_extra_info("socket").fileno(), file.fileno(), start, count)
+    except BlockingIOError:
+        return 0
+    except TimeoutError as error:
+        raise ConnectionResetError("the client does not read") from error
+    if not sent:  # someone cut the file: what follows on this connection would be taken for its end
+        transport.abort()
+        raise ConnectionResetError(f"the file ended {count} bytes too early")
+    return sent
+
+
 async def _send_rest(transport: asyncio.Transport, file: OpenFile, start: int, count: int) -> None:
     """Send what the socket did not take at once."""
-    loop = asyncio.get_running_loop()
+    end = start + count
+    with _descriptor_to_watch(transport) as descriptor:
+        while start < end:
+            await _has_room(descriptor)
+            if transport.is_closing():
+                raise ConnectionResetError("the client left")
+            if not transport.get_write_buffer_size():  # what was written before goes first
+                start += _send_some(transport, file, start, end - start)
+
+
+@contextmanager
+def _descriptor_to_watch(transport: asyncio.Transport) -> Iterator[int]:
+    """Yield another descriptor of the connection: loops do not let others watch that of a transport."""
+    descriptor = os.dup(transport.get_extra_info("socket").fileno())
     try:
-        sent = await loop.sendfile(transport, file, start, count, fallback=False)  # type: ignore[arg-type] # has what it uses
-    except (RuntimeError, TimeoutError) as error:  # "transport is closing", the first call failed, or nobody reads
-        raise ConnectionResetError("the client left") from error
-    if sent < count:  # someone cut the file: what follows on this connection would be taken for its end
-        transport.abort()
-        raise ConnectionResetError(f"the file ended {count - sent} bytes too early")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+async def _has_room(descriptor: int) -> None:
+    """Return when the socket takes more, or after a moment: a transport that was closed tells nobody."""
+    loop = asyncio.get_running_loop()
+    woken = loop.create_future()
+
+    def wake() -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    loop.add_writer(descriptor, wake)
+    timer = loop.call_later(LOOK_S, wake)
+    try:
+        await woken
+    finally:
+        timer.cancel()
+        loop.remove_writer(descriptor)

@@ -147,7 +147,7 @@ class Supervisor:
         listening = self._socket if child.listening is None else child.listening
         descriptors = (self._alive, listening.fileno(), self._counts)
         arguments = [config, *map(str, descriptors), str(child.number), child.name]
-        command = [sys.executable, "-m", child.module, *arguments]
+        command = [sys.executable, "-P", "-m", child.module, *arguments]
         child.process = subprocess.Popen(  # noqa: S603 - our own modules
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=descriptors
         )

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import structlog
+import uvloop
 
 from changelog.blobs import Blobs
 from changelog.errors import LedgerpiError, NotFound, Unavailable
@@ -189,7 +190,7 @@ def main() -> None:
     listening.settimeout(0)
     if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead
         return
-    asyncio.run(serve(config, int(sys.argv[2]), listening))
+    uvloop.run(serve(config, int(sys.argv[2]), listening))
 
 
 if __name__ == "__main__":

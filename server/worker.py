@@ -6,6 +6,8 @@ import signal
 import socket
 import sys
 
+import uvloop
+
 from changelog.blobs import Blobs
 from changelog.reader import Reader
 from changelog.views import cluster
@@ -105,7 +107,7 @@ def main() -> None:
     counts = Counts(int(sys.argv[4]), int(sys.argv[5]))
     if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead
         return
-    asyncio.run(serve(config, int(sys.argv[2]), listening, counts, sys.argv[6]))
+    uvloop.run(serve(config, int(sys.argv[2]), listening, counts, sys.argv[6]))
 
 
 if __name__ == "__main__":

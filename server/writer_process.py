@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import IO
 
 import structlog
+import uvloop
 
 from changelog import log, rebuild, records
 from changelog.blobs import Blobs
@@ -212,7 +213,7 @@ def main() -> None:
     configure_logs()
     config = Config(**json.loads(sys.argv[1]))
     held = lock(config.layout)
-    asyncio.run(serve(config, int(sys.argv[2])))
+    uvloop.run(serve(config, int(sys.argv[2])))
     held.close()
 
 

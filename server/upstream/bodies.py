@@ -1,6 +1,7 @@
 """Bodies of upstream answers, within bounds of time and size."""
 
 import asyncio
+import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
 
@@ -22,7 +23,7 @@ async def arriving(content: StreamReader, host: str, idle_s: float, deadline: fl
     Raises:
         UpstreamFailed: no byte came for *idle_s*, *deadline* passed, or it ended before its announced end.
     """
-    now = asyncio.get_running_loop().time
+    now = time.monotonic  # as the loop's own time, but that stands still within a turn of the loop
     while not content.at_eof():
         until = now() + idle_s
         if deadline is not None and deadline < until:
