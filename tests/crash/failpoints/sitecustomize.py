@@ -5,6 +5,7 @@ that comes to this step end by SIGKILL, once: the file is removed just before. `
 up root's right to read every file. The node itself knows nothing of either.
 """
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -17,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 import lmdb
+import uvloop
 
 WRITER, WORKER, UPSTREAM = "server.writer_process", "server.worker", "server.upstream_process"
 
@@ -175,6 +177,11 @@ def give_up_capabilities() -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
+def run_on_asyncio() -> None:
+    """Have the loop send and receive by Python's sockets, where steps can be found; uvloop's are its own."""
+    setattr(uvloop, "run", asyncio.run)  # noqa: B010 - another signature
+
+
 def install() -> None:
     """Patch this process if it is the one."""
     if os.environ.get("LEDGERPI_TEST_NO_CAPABILITIES"):
@@ -183,6 +190,7 @@ def install() -> None:
     if not armed:
         return
     point = Failpoint(armed)
+    run_on_asyncio()
     if WORKER in sys.orig_argv:
         patch_files(point)
         patch_sockets(point)
