@@ -43,6 +43,8 @@ EVENTS: tuple[type, ...] = (
     cluster.LogCreated,
     cluster.MemberAdded,
     cluster.PrimaryChanged,
+    cluster.ReplicaEnrolled,
+    cluster.ReplicaRevoked,
     users.UserCreated,
     users.ProfileChanged,
     users.PasswordSet,

@@ -16,6 +16,7 @@ LedgerpiError
 │   └── FileExists            the file name is taken by other bytes
 ├── TooLarge                  over a configured bound
 ├── StorageFull               no space left; nothing was written
+├── NotYet                    entries that a client wants to see are not here yet
 ├── OutcomeUnknown            the writer ended before it could answer
 ├── Unavailable               an upstream that has to be asked gives no usable answer
 └── Damaged                   stored bytes are not what was stored
@@ -92,6 +93,10 @@ class TooLarge(LedgerpiError):  # noqa: N818 - as above
 
 class StorageFull(LedgerpiError):  # noqa: N818 - as above
     """No space left on the device; nothing was written."""
+
+
+class NotYet(LedgerpiError):  # noqa: N818 - as above
+    """Entries that a client wants to see have not come to this node yet."""
 
 
 class OutcomeUnknown(LedgerpiError):  # noqa: N818 - as above

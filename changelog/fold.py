@@ -5,7 +5,7 @@ from typing import Any
 
 from changelog.codec import Event, Stamp, Unknown
 from changelog.errors import InvalidEntry
-from changelog.events.cluster import LogCreated, MemberAdded, PrimaryChanged
+from changelog.events.cluster import LogCreated, MemberAdded, PrimaryChanged, ReplicaEnrolled, ReplicaRevoked
 from changelog.events.files import FileDeleted, FileUnyanked, FileUploaded, FileYanked
 from changelog.events.indexes import IndexCreated, IndexDeleted, IndexModified, IndexTextsChanged
 from changelog.events.projects import (
@@ -25,7 +25,7 @@ from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, Use
 from changelog.tables import Store
 from changelog.views import cluster, digests, fetched, files, indexes, projects, serials, upstream, users
 
-VIEWS_VERSION = 2  # another number makes the next start fold all views anew
+VIEWS_VERSION = 3  # another number makes the next start fold all views anew
 
 Fold = Callable[[Store, Any, Stamp], None]
 
@@ -33,6 +33,8 @@ FOLDS: dict[type, tuple[Fold, ...]] = {
     LogCreated: (cluster.on_log_created,),
     MemberAdded: (cluster.on_member_added,),
     PrimaryChanged: (cluster.on_primary_changed,),
+    ReplicaEnrolled: (cluster.on_replica_enrolled,),
+    ReplicaRevoked: (cluster.on_replica_revoked,),
     UserCreated: (users.on_user_created,),
     ProfileChanged: (users.on_profile_changed,),
     PasswordSet: (users.on_password_set,),
@@ -60,6 +62,7 @@ VIEW_TABLES: tuple[str, ...] = (
     cluster.ORIGIN.name,
     cluster.MEMBERS.name,
     cluster.PRIMARY.name,
+    cluster.REPLICAS.name,
     *users.USERS.names,
     *indexes.INDEXES.names,
     indexes.LIVES.name,

@@ -11,21 +11,16 @@ from hashlib import sha256
 from attrs import define, frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from changelog import checkpoint, contents, log, rebuild
+from changelog import checkpoint, contents, holdings, log, rebuild
 from changelog.blobs import Blobs
 from changelog.codec import MAX_ENTRY_BYTES, Event, Stamp, decode, encode
 from changelog.env import Env
 from changelog.errors import BlobDamaged, Conflict, LedgerpiError, StorageFull, TooLarge
-from changelog.events.files import FileUploaded
-from changelog.events.projects import ReleaseRegistered
-from changelog.events.upstream import MirrorFileFetched, MirrorMetadataFetched
 from changelog.fold import fold
 from changelog.records import Record
 from changelog.tables import LmdbStore, Store
 from changelog.views import cluster
 
-WITH_BLOB = (FileUploaded, MirrorFileFetched)  # their sha256 and size are those of a blob
-WITH_METADATA = (*WITH_BLOB, ReleaseRegistered, MirrorMetadataFetched)  # their metadata is a digest, or b""
 MAX_EVENTS = 2_000  # of one command; a larger change is several commands
 
 
@@ -157,9 +152,10 @@ class Writer:
 
     def _check_bytes(self, store: Store, proposal: Proposal, event: Event) -> None:
         """Every digest an entry names leads to durable bytes."""
-        if isinstance(event, WITH_BLOB) and not self._blobs.has(event.sha256, event.size):
-            raise BlobDamaged(f"the bytes of {event.filename} are not there: {event.sha256.hex()}")
-        digest = event.metadata if isinstance(event, WITH_METADATA) else b""
+        blob = holdings.blob(event)
+        if blob is not None and not self._blobs.has(blob.sha256, blob.size):
+            raise BlobDamaged(f"the bytes of {event.filename} are not there: {blob.sha256.hex()}")
+        digest = holdings.metadata(event)
         if digest and not (
             any(digest == name for name, _ in proposal.contents)
             or store.get("contents", digest) is not None

@@ -8,13 +8,15 @@ import click
 from changelog.errors import LedgerpiError
 from ops.printable import printable
 
-COMMANDS = {  # command: module, where it has the command's name
+COMMANDS = {  # command: module, where it has the command's name, with _ for -
     "alarms": "ops.alarms",
     "explain": "ops.explain",
     "init": "ops.init",
     "log": "ops.log",
     "passwd": "ops.passwd",
     "rebuild": "ops.rebuild",
+    "replica": "ops.replica",
+    "replica-token": "ops.replica_token",
     "serve": "ops.serve",
     "unyank": "ops.yank",
     "verify": "ops.verify",
@@ -32,7 +34,8 @@ class Commands(click.Group):
     def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command."""
         module = COMMANDS.get(cmd_name)
-        command: click.Command | None = getattr(import_module(module), cmd_name) if module else None
+        attribute = cmd_name.replace("-", "_")
+        command: click.Command | None = getattr(import_module(module), attribute) if module else None
         return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it

@@ -5,18 +5,19 @@ from importlib.metadata import version
 import structlog
 from aiohttp import web
 
-from changelog import log
-from changelog.errors import InvalidForm, LedgerpiError, NotFound, Unavailable
+from changelog.errors import InvalidForm, LedgerpiError, NotFound, NotYet, Unavailable
 from server.errors import response
 from server.handlers import simple
 from server.hot import HotAnswers
 from server.parts import Parts
+from server.positions import MIN_POSITION, POSITION, PREFIX, Position, of_head, reached, wanted, without_prefix
 from server.requests import SERIAL, index_of, path_segments, project_of
 from server.routes import ROUTES, Handler, shape
 
 INSTALLERS = ("pip/", "uv/", "setuptools/", "distribute/", "pex/")
 JSON_TYPE = "application/json"
 SIMPLE_JSON = "application/vnd.pypi.simple."
+READS = ("GET", "HEAD", "OPTIONS")
 
 logger = structlog.get_logger()
 
@@ -38,11 +39,14 @@ class App:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the answer to *request*; what the handlers raise becomes one here."""
-        ready = self._hot.find(request)
+        waits = MIN_POSITION in request.headers or request.raw_path.startswith(PREFIX)
+        ready = None if waits else self._hot.find(request)
         if ready is not None:
             return ready
         transaction = self._parts.reader.snapshot_transaction()
         try:
+            if waits:
+                request = await self._seen(request)
             answer = await self._dispatch(request)
         except web.HTTPException as redirect:
             answer = redirect
@@ -52,12 +56,23 @@ class App:
             answer = self._refusal(request, InvalidForm(f"the body can not be read: {error}"))
         headers = answer.headers
         headers.update(self._headers)
-        headers["X-Devpi-Serial"] = str(request.get(SERIAL) or self._serial())
+        headers["X-Devpi-Serial"] = str(request.get(SERIAL) or self._position().serial)
+        if request.method not in READS and POSITION not in headers:
+            headers[POSITION] = str(self._position())
         if SERIAL in request and _is_canonical(request.raw_path):
             self._hot.keep(request, answer, transaction)
         return answer
 
+    async def _seen(self, request: web.BaseRequest) -> web.BaseRequest:
+        """Return the request, without the prefix that says so, when the position that it wants to see is here."""
+        position = wanted(request)
+        if position is not None:
+            await reached(self._parts, position)
+        return without_prefix(request)
+
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._parts.forward is not None and request.method not in READS:
+            return await self._parts.forward(self._parts, request)
         segments, slash = path_segments(request.raw_path)
         methods = ROUTES.get(shape(segments))
         if methods is None:
@@ -72,14 +87,14 @@ class App:
 
     def _refusal(self, request: web.BaseRequest, error: LedgerpiError) -> web.Response:
         answer = response(error, request.headers.get("Accept", "*/*"), reason=request.method == "POST")
-        if answer.status >= 500:  # noqa: PLR2004 - ours, not the client's
+        if answer.status >= 500 and not isinstance(error, NotYet):  # noqa: PLR2004 - ours, not the client's
             log = logger.warning if isinstance(error, Unavailable) else logger.error
             log("request failed", path=request.path[:200], status=answer.status, reason=str(error))
         return answer
 
-    def _serial(self) -> int:
+    def _position(self) -> Position:
         with self._parts.reader.snapshot() as store:
-            return log.head(store).size
+            return of_head(store)
 
 
 def _by_client(request: web.BaseRequest, segments: list[str], handler: Handler, *, slash: bool) -> Handler:

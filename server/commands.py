@@ -220,6 +220,23 @@ class AcceptHash:
     sha256: bytes
 
 
+@frozen
+class EnrolReplica:
+    """Let a replica follow the log."""
+
+    name: str
+    token: bytes  # SHA-256 of the token's secret
+    voter: bool
+    may_promote: bool
+
+
+@frozen
+class RevokeReplica:
+    """Let a replica follow the log no longer."""
+
+    name: str
+
+
 COMMANDS: tuple[type, ...] = (
     CreateUser,
     ChangeProfile,
@@ -240,6 +257,8 @@ COMMANDS: tuple[type, ...] = (
     RecordMetadata,
     ReportHash,
     AcceptHash,
+    EnrolReplica,
+    RevokeReplica,
 )
 PACKINGS: dict[str, Packing[Any]] = {cls.__name__: Packing(cls) for cls in COMMANDS}
 Command = Any  # one of COMMANDS

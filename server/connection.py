@@ -46,6 +46,11 @@ class Connection(asyncio.Protocol):
         self._transport = None
         del exc
 
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody is there to answer to."""
+        return self._transport is not None
+
     def send(self, frame: bytes) -> None:
         """Send an answer."""
         if self._transport is not None:

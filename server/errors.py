@@ -23,6 +23,7 @@ STATUS: dict[type[Exception], int] = {
     errors.Damaged: 500,
     errors.Unavailable: 502,
     errors.OutcomeUnknown: 503,
+    errors.NotYet: 503,
     errors.StorageFull: 507,
 }
 MAX_REASON = 200  # characters of a reason phrase

@@ -1,5 +1,8 @@
 """What a worker is made of; a replica's is made of other parts of the same kinds."""
 
+from typing import Protocol
+
+from aiohttp import web
 from attrs import frozen
 
 from changelog.blobs import Blobs
@@ -8,10 +11,28 @@ from server.auth import Auth
 from server.config import Config
 from server.file_cache import FileCache
 from server.mirrors import Mirrors
+from server.news import News
 from server.page_cache import PageCache
 from server.sources import Sources
 from server.spool import Spool
 from server.submit import Submit
+
+
+class Forward(Protocol):
+    """Sends a request on to who can answer it."""
+
+    async def __call__(self, parts: "Parts", request: web.BaseRequest) -> web.StreamResponse:
+        """Return the answer."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+class Standing(Protocol):
+    """How a node stands to its primary."""
+
+    def __call__(self) -> dict[str, object]:
+        """Return what the status page adds."""
 
 
 @frozen
@@ -28,5 +49,8 @@ class Parts:
     files: FileCache
     spool: Spool
     mirrors: Mirrors
+    news: News
     member: str  # id of this node, for X-Devpi-Uuid
     origin: str
+    forward: Forward | None = None  # of a replica, whose primary carries out what changes something
+    standing: Standing | None = None  # of a replica

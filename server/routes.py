@@ -8,7 +8,19 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from server.handlers import alarms, explain, files, indexes, mirror_files, projects, simple, status, uploads, users
+from server.handlers import (
+    alarms,
+    changelog,
+    explain,
+    files,
+    indexes,
+    mirror_files,
+    projects,
+    simple,
+    status,
+    uploads,
+    users,
+)
 from server.parts import Parts
 
 Handler = Callable[[Parts, web.BaseRequest, list[str]], Awaitable[web.StreamResponse]]
@@ -22,6 +34,8 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "*/*/+api": {"GET": status.api},
     "+login": {"POST": status.login},
     "+status": {"GET": status.status},
+    "+changelog": {"GET": changelog.stream},
+    "+blob/*": {"GET": changelog.blob},
     "*": {"GET": users.get, "PUT": users.create, "PATCH": users.modify, "DELETE": users.delete},
     "*/*": {
         "GET": indexes.get,

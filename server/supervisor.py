@@ -17,7 +17,7 @@ from contextlib import suppress
 from types import FrameType
 
 import structlog
-from attrs import define, field
+from attrs import define, field, frozen
 
 from changelog.env import Env
 from server import locks
@@ -53,11 +53,21 @@ class Child:
     not_before: float = 0.0  # when it may be started again
 
 
+@frozen
+class Programs:
+    """The modules that a node's processes run."""
+
+    writer: str = "server.writer_process"
+    worker: str = "server.worker"
+    upstream: str = "server.upstream_process"
+    more: tuple[tuple[str, str], ...] = ()  # names and modules of others, which begin with the workers
+
+
 class Supervisor:
     """Runs a node until it is told to stop."""
 
-    def __init__(self, config: Config, on_ready: Callable[[str], None]) -> None:
-        """Bind the port; *on_ready* is called once with the URL when the node answers.
+    def __init__(self, config: Config, on_ready: Callable[[str], None], programs: Programs | None = None) -> None:
+        """Bind the port; *on_ready* is called once with the URL when the node answers. Default: a primary's programs.
 
         Raises:
             Conflict: the node runs already; a second one would clear the spool under its uploads.
@@ -68,12 +78,14 @@ class Supervisor:
         self._on_ready = on_ready
         self._socket = _listen(config.host, config.port)
         self._alive, self._parent = os.pipe()  # children see the end of it when this process dies
-        self._children = [Child("writer", "server.writer_process")]
+        self._programs = programs or Programs()
+        self._children = [Child("writer", self._programs.writer)]
         self._asked = listen(config.layout.upstream_socket)
-        self._children.append(Child("upstream", "server.upstream_process", listening=self._asked, wanted=False))
+        self._children.append(Child("upstream", self._programs.upstream, listening=self._asked, wanted=False))
         workers = config.worker_count
         self._counts = shared_counts(workers)
-        self._children += [Child(f"worker-{number}", "server.worker", number) for number in range(workers)]
+        self._children += [Child(f"worker-{number}", self._programs.worker, number) for number in range(workers)]
+        self._children += [Child(name, module) for name, module in self._programs.more]
         self._selector = selectors.DefaultSelector()
         self._stopping = False
         self._tables_made = False
@@ -209,7 +221,7 @@ class Supervisor:
         self._socket.close()
         deadline = time.monotonic() + GRACE_S
         writer, *others = self._children
-        workers = [child for child in others if child.module == "server.worker"]
+        workers = [child for child in others if child.module == self._programs.worker]
         for child in workers:
             if child.process is not None:
                 child.process.terminate()

@@ -5,6 +5,8 @@ import json
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import uvloop
 
@@ -21,6 +23,7 @@ from server.garbage import look_seldom
 from server.http_logs import leave_out_slips
 from server.logs import configure_logs
 from server.mirrors import Mirrors
+from server.news import News
 from server.page_cache import PageCache
 from server.parts import Parts
 from server.sources import Sources
@@ -55,18 +58,18 @@ def make_parts(config: Config, name: str) -> Parts:
         files=FileCache(blobs, config.file_cache),
         spool=spool,
         mirrors=Mirrors(config),
+        news=News(reader, submit),
         member="" if member is None else member.name,
         origin="" if origin is None else origin.origin,
     )
 
 
-async def serve(config: Config, parent: int, listening: socket.socket, counts: Counts, name: str) -> None:
+async def serve(parts: Parts, parent: int, listening: socket.socket, counts: Counts) -> None:
     """Serve on *listening* until SIGTERM, or until the supervisor's end of the pipe *parent* is closed.
 
     After SIGTERM requests under way are finished, for the writer is still there. The end of the pipe is the
     supervisor's death: the writer ends too, so this ends at once and leaves what a crash would.
     """
-    parts = make_parts(config, name)
     server = CountedServer(counts, App(parts).handle)
     loop = asyncio.get_running_loop()
     acceptor = Acceptor(listening, counts, server)
@@ -81,8 +84,11 @@ async def serve(config: Config, parent: int, listening: socket.socket, counts: C
     tell_ready()  # the supervisor reads this
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     await acceptor.close()
+    parts.news.close()  # ends the streams of replicas, which come again
     server.pre_shutdown()  # ends the connections that wait for a next request, and so have none under way
     await server.shutdown(min(ends[end] for end in done))
+    if parts.forward is not None:
+        await parts.forward.close()
     close(parts)
 
 
@@ -96,18 +102,29 @@ def close(parts: Parts) -> None:
     parts.reader.close()
 
 
-def main() -> None:
-    """Run as a child of the supervisor: configuration, pipe, socket, shared counts, number and name are arguments."""
+def run(make: Callable[[dict[str, Any], str], Parts]) -> None:
+    """Run as a child of the supervisor: configuration, pipe, socket, shared counts, number and name are arguments.
+
+    *make* is called inside the loop, with the configuration and the name.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor says when to end, by SIGTERM
     configure_logs()
     leave_out_slips()
-    config = Config(**json.loads(sys.argv[1]))
     listening = socket.socket(fileno=int(sys.argv[3]))
     listening.settimeout(0)
     counts = Counts(int(sys.argv[4]), int(sys.argv[5]))
     if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead
         return
-    uvloop.run(serve(config, int(sys.argv[2]), listening, counts, sys.argv[6]))
+
+    async def made_and_served() -> None:
+        await serve(make(json.loads(sys.argv[1]), sys.argv[6]), int(sys.argv[2]), listening, counts)
+
+    uvloop.run(made_and_served())
+
+
+def main() -> None:
+    """Run a worker of a primary."""
+    run(lambda config, name: make_parts(Config(**config), name))
 
 
 if __name__ == "__main__":

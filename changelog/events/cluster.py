@@ -31,3 +31,20 @@ class PrimaryChanged:
     last_epoch: int  # of the entry before, 0 = none
     last_size: int  # entries before this one
     last_root: bytes  # 32 bytes
+
+
+@frozen
+class ReplicaEnrolled:
+    """A replica may join by a token; a name that was revoked may be enrolled again, with another token."""
+
+    name: str
+    token: bytes  # SHA-256 of the token's secret, 32 bytes
+    voter: bool  # whether its acknowledgements are to count
+    may_promote: bool
+
+
+@frozen
+class ReplicaRevoked:
+    """The token of a replica is no longer good."""
+
+    name: str

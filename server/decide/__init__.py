@@ -7,7 +7,7 @@ from changelog.tables import Store
 from changelog.writer import Decision
 from server import commands
 from server.commands import Caller
-from server.decide import files, indexes, projects, upstream, users
+from server.decide import cluster, files, indexes, projects, upstream, users
 from server.permissions import check_credential
 
 DECISIONS: dict[type, Callable[[Store, Caller, Any], Decision]] = {
@@ -30,6 +30,8 @@ DECISIONS: dict[type, Callable[[Store, Caller, Any], Decision]] = {
     commands.RecordMetadata: upstream.record_metadata,
     commands.ReportHash: upstream.report_hash,
     commands.AcceptHash: upstream.accept_hash,
+    commands.EnrolReplica: cluster.enrol,
+    commands.RevokeReplica: cluster.revoke,
 }
 
 

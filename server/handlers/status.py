@@ -50,7 +50,7 @@ async def status(parts: Parts, _: web.BaseRequest, __: list[str]) -> web.StreamR
     result = {
         "uuid": parts.member,
         "versioninfo": {"ledgerpi": version("ledgerpi")},
-        "role": "MASTER",
+        "role": "MASTER" if parts.standing is None else "REPLICA",
         "serial": head.size,
         "epoch": cluster.shown_epoch(head.epoch),
         "root": head.root.hex(),
@@ -58,6 +58,8 @@ async def status(parts: Parts, _: web.BaseRequest, __: list[str]) -> web.StreamR
         "last-commit-timestamp": head.time / 1e6,
         "mirrors": mirrors,
     }
+    if parts.standing is not None:
+        result |= parts.standing()
     return enveloped("status", result)
 
 

@@ -8,12 +8,12 @@ from server.commands import RecordFile, Request
 from server.config import Config
 from server.connection import Connection
 from server.upstream.asking import CALLER
-from server.writer_process import WriterService
+from server.writer_process import PrimaryService
 from tests.processes import new_node
 
 
 async def test_what_waits_or_comes_when_the_writer_is_closed_is_left(tmp_path: Path) -> None:
-    service = WriterService(Config(new_node(tmp_path).serverdir))
+    service = PrimaryService(Config(new_node(tmp_path).serverdir))
     failures: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
     command = RecordFile(1, ProjectName("demo"), FileName("demo-1.0.tar.gz"), 1, bytes(32), b"", completes=False)

@@ -31,6 +31,7 @@ ROWS = {
     "origin": cluster.Origin,
     "members": cluster.Member,
     "primary": cluster.Primary,
+    "replicas": cluster.Replica,
     "users": users.User,
     "indexes": indexes.Index,
     "index_lives": indexes.Life,

@@ -1,0 +1,108 @@
+"""The options of a node, primary or replica."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ops.serve_upstream import upstream_options
+from server.config import Config
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULTS = Config(Path())
+
+OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--serverdir", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The data folder."),
+    click.option("--host", metavar="H", default=DEFAULTS.host, show_default=True, help="Address to listen on."),
+    click.option(
+        "--port", metavar="P", type=int, default=DEFAULTS.port, show_default=True, help="TCP port; 0 = any free."
+    ),
+    click.option(
+        "--workers", metavar="N", type=int, default=0, help="Processes that serve HTTP. Default: one per core."
+    ),
+    click.option(
+        "--outside-url", metavar="URL", default="", help="Where clients reach this node behind a front server."
+    ),
+    click.option(
+        "--max-request-body-size",
+        metavar="BYTES",
+        type=int,
+        default=DEFAULTS.max_request_body_size,
+        show_default=True,
+        help="Of one file, uploaded or fetched.",
+    ),
+    click.option(
+        "--upload-checks",
+        type=click.Choice(["strict", "lenient"]),
+        default=DEFAULTS.upload_checks,
+        show_default=True,
+        help="Where an index does not say: all of the archive, or devpi's rules for names only.",
+    ),
+    click.option(
+        "--login-attempts",
+        metavar="N",
+        type=int,
+        default=DEFAULTS.login_attempts,
+        show_default=True,
+        help="Wrong passwords a minute, by user and address.",
+    ),
+    click.option(
+        "--login-expiry",
+        "login_expiry_s",
+        metavar="S",
+        type=int,
+        default=DEFAULTS.login_expiry_s,
+        show_default=True,
+        help="Seconds that a login is good for.",
+    ),
+    click.option(
+        "--password-memory",
+        "password_memory_s",
+        metavar="S",
+        type=int,
+        default=DEFAULTS.password_memory_s,
+        show_default=True,
+        help="Seconds that a checked password is remembered.",
+    ),
+    click.option(
+        "--map-size",
+        metavar="BYTES",
+        type=int,
+        default=DEFAULTS.map_size,
+        show_default=True,
+        help="Address space for the changelog; the most it can grow to.",
+    ),
+    click.option(
+        "--page-cache",
+        metavar="BYTES",
+        type=int,
+        default=DEFAULTS.page_cache,
+        show_default=True,
+        help="Rendered pages in each worker's memory.",
+    ),
+    click.option(
+        "--file-cache",
+        metavar="BYTES",
+        type=int,
+        default=DEFAULTS.file_cache,
+        show_default=True,
+        help="Small files in each worker's memory.",
+    ),
+    upstream_options,
+)
+
+
+def node_options(function: F) -> F:
+    """Give a command all options of a node but those that are its own."""
+    for option in reversed(OPTIONS):
+        function = option(function)
+    return function
+
+
+def announce(url: str) -> None:
+    """Print where a node answers."""
+    click.echo(f"ledgerpi serves {url}")
+    click.echo(f"  a mirror:    {url}/root/pypi/+simple/    (pip, uv)")
+    click.echo(f"  an index:    {url}/root/dev/+simple/     (pip, uv)")
+    click.echo(f"  uploads to:  {url}/root/dev/             (twine, uv publish, devpi)")

@@ -1,0 +1,57 @@
+"""``ledgerpi replica-token``: let a replica follow the log of this node, or no longer."""
+
+import re
+
+import click
+
+from changelog import log
+from changelog.env import DEFAULT_MAP_SIZE
+from changelog.reader import Reader
+from changelog.views import cluster
+from ops.node import serverdir_option
+from ops.order import carry_out
+from server import replica_token as tokens
+from server.commands import EnrolReplica, RevokeReplica
+from server.layout import Layout
+from server.replica_token import ReplicaToken
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+
+
+def _name(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise click.BadParameter(f"{text!r} is no name of a replica: a-z, 0-9, '.', '_' and '-', at most 64 characters")
+    return text
+
+
+@click.command(
+    "replica-token",
+    epilog="""\b
+Example:
+  ledgerpi replica-token --serverdir /srv/ledgerpi eu-1 > eu-1.token""",
+)
+@serverdir_option
+@click.argument("name", callback=_name)
+@click.option("--revoke", is_flag=True, help="Make the token of the replica NAME worthless.")
+def replica_token(layout: Layout, name: str, *, revoke: bool) -> None:
+    """Print a new token by which the replica NAME may follow this node; it is shown once."""
+    if revoke:
+        carry_out(layout, RevokeReplica(name))
+        click.echo(f"the replica {name} is revoked", err=True)
+        return
+    secret = tokens.new_secret()
+    token = _of_now(layout, name, secret)
+    carry_out(layout, EnrolReplica(name, token.hash, voter=False, may_promote=False))
+    click.echo(token.text)
+
+
+def _of_now(layout: Layout, name: str, secret: bytes) -> ReplicaToken:
+    reader = Reader(layout.changelog, DEFAULT_MAP_SIZE)
+    try:
+        with reader.snapshot() as store:
+            head, origin = log.head(store), cluster.ORIGIN.get(store, cluster.ONLY)
+    finally:
+        reader.close()
+    if origin is None:
+        raise click.ClickException("the log of this node has no first entry yet")
+    return ReplicaToken(name, origin.origin, origin.log_key, head.size, head.root, secret)

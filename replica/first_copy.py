@@ -1,0 +1,89 @@
+"""The first copy of a log: in large batches, by the only process of the node, before it serves anybody."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import aclosing
+from itertools import cycle
+
+import aiohttp
+
+from changelog import checkpoint
+from changelog.copying import Batch, Copier
+from changelog.env import Env
+from changelog.errors import Unavailable
+from changelog.fold import VIEW_TABLES
+from changelog.packing import packb
+from replica import tail
+from replica.config import ReplicaConfig
+from replica.create import read_token
+from replica.tail import Source
+from replica.writer_process import VOUCHED, check_vouched, copier_for
+from server.replica_token import ReplicaToken
+from server.stream import cursor_of
+from server.upstream.breaker import jittered
+
+FIRST_WAIT_S = 0.2
+LONGEST_WAIT_S = 10.0
+
+Progress = Callable[[int, int], None]  # entries that are here, and entries that the log has
+Trouble = Callable[[str], None]  # why it waits
+
+
+def is_needed(config: ReplicaConfig) -> bool:
+    """Return whether the log was never copied to its end."""
+    env = Env(config.layout.changelog, VIEW_TABLES, readonly=True, map_size=config.map_size)
+    try:
+        with env.read() as store:
+            return store.get("meta", VOUCHED) is None
+    finally:
+        env.close()
+
+
+async def run(config: ReplicaConfig, progress: Progress, trouble: Trouble) -> None:
+    """Copy until nothing is left; the caller holds the lock. Who cannot be reached is asked again for ever.
+
+    Raises:
+        LedgerpiError: nobody can be followed, and asking again is of no use.
+    """
+    env = Env(config.layout.changelog, VIEW_TABLES, readonly=False, map_size=config.map_size)
+    token = read_token(config.layout)
+    wait_s = FIRST_WAIT_S
+    try:
+        async with tail.open_session(config.primary_ca_file) as session:
+            for url in cycle(config.primary):
+                source = Source(url.rstrip("/"), token.text)
+                try:
+                    await _copy(env, token, session, source, progress)
+                except Unavailable as error:
+                    trouble(str(error))
+                    await asyncio.sleep(jittered(wait_s, random.random))
+                    wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+                else:
+                    return
+    finally:
+        env.close()
+
+
+async def _copy(
+    env: Env, token: ReplicaToken, session: aiohttp.ClientSession, source: Source, progress: Progress
+) -> None:
+    """Copy from one node until it has nothing more."""
+    copier: Copier = copier_for(env, token)
+    with env.read() as store:
+        cursor = cursor_of(store, token.origin)
+    async with aclosing(tail.follow(session, source, cursor)) as stream:
+        async for item in stream:
+            if isinstance(item, Batch):
+                head = copier.copy(item)
+                progress(head.size, checkpoint.parse(item.note.rpartition("\n\n")[0] + "\n").size)
+            else:
+                _finish(env, item)
+                return
+
+
+def _finish(env: Env, signed: bytes) -> None:
+    """Keep the primary's word that nothing is left."""
+    with env.write() as store:
+        vouched = check_vouched(store, signed)
+        store.put("meta", VOUCHED, packb((signed, vouched.at)))

@@ -1,0 +1,44 @@
+"""How a replica is doing at following, for its status page: a small file that one process writes."""
+
+import json
+import time
+from pathlib import Path
+
+from attrs import asdict, field, frozen
+
+FOLLOWING, UNREACHABLE, BEHIND, DIVERGED, FORGED, REFUSED = (
+    "following",
+    "unreachable",
+    "behind",  # the other node has fewer entries
+    "diverged",  # it has another history
+    "forged",  # what it sends is not what its log signed
+    "refused",  # it does not take the token, or has another log
+)
+
+
+@frozen
+class Following:
+    """The state of following, since it last changed."""
+
+    state: str
+    primary: str = ""  # URL of who is followed or was asked last
+    reason: str = ""  # why not following
+    since: float = field(factory=time.time)  # seconds since 1970
+
+
+NEVER = Following(UNREACHABLE, reason="nobody was asked yet", since=0.0)
+
+
+def write(path: Path, following: Following) -> None:
+    """Replace what the file says."""
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(asdict(following)))
+    temporary.replace(path)
+
+
+def read(path: Path) -> Following:
+    """Return what the file says."""
+    try:
+        return Following(**json.loads(path.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return NEVER

@@ -1,0 +1,101 @@
+"""Following a changelog over HTTP: one stream, from where the own log ends."""
+
+import json
+import ssl
+from collections.abc import AsyncGenerator
+from http import HTTPStatus
+from pathlib import Path
+
+import aiohttp
+from attrs import frozen
+
+from changelog.copying import Batch
+from changelog.errors import Conflict, LedgerpiError, Unauthenticated, Unavailable
+from server.stream import BEHIND, DIVERGED, Cursor, read_frame
+from server.wire import Frames
+
+CONNECT_S = 10.0
+SILENCE_S = 20.0  # without a byte: four heartbeats
+MAX_REFUSAL = 64 << 10  # bytes of an answer that is no stream
+
+
+class Behind(Unavailable):
+    """The other node has fewer entries than this one: it lags, or its disk is older than it believes."""
+
+
+class Diverged(Conflict):
+    """The other node has another history: one of the two must not go on as it is."""
+
+
+KINDS: dict[str, type[LedgerpiError]] = {BEHIND: Behind, DIVERGED: Diverged}
+
+
+@frozen
+class Source:
+    """Whom to follow, and by which right."""
+
+    url: str  # without a slash at the end
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What each request carries."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+def open_session(ca_file: str = "") -> aiohttp.ClientSession:
+    """Return a session for requests to other nodes; made inside a running loop.
+
+    Raises:
+        OSError: *ca_file* can not be read as certificates.
+    """
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(Path(ca_file))
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        headers={"User-Agent": "ledgerpi-replica"},
+    )
+
+
+async def follow(session: aiohttp.ClientSession, source: Source, cursor: Cursor) -> AsyncGenerator[Batch | bytes, None]:
+    """Yield what follows *cursor*, batches and words for heads, until the connection ends.
+
+    Raises:
+        Unavailable: it could not be made, or ended.
+        Behind, Diverged: the other node can not be followed from here.
+        Conflict: it has another log altogether.
+        Unauthenticated: the token is not good there.
+        InvalidEntry: what came are no frames.
+    """
+    frames = Frames()
+    try:
+        async with session.get(
+            f"{source.url}/+changelog", params=cursor.query, headers=source.headers, allow_redirects=False
+        ) as answer:
+            if answer.status != HTTPStatus.OK:
+                raise await _refusal(answer)
+            async for data in answer.content.iter_any():
+                for frame in frames.feed(data):
+                    yield read_frame(frame)
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise Unavailable(f"{source.url} can not be followed: {str(error) or type(error).__name__}") from error
+    raise Unavailable(f"{source.url} ended the stream")
+
+
+async def _refusal(answer: aiohttp.ClientResponse) -> LedgerpiError:
+    try:
+        said = json.loads(await answer.content.read(MAX_REFUSAL))
+    except ValueError:
+        said = None
+    said = said if isinstance(said, dict) else {}
+    message = str(said.get("message", f"it answers {answer.status}"))[:500]
+    if answer.status == HTTPStatus.UNAUTHORIZED:
+        return Unauthenticated(message)
+    if answer.status == HTTPStatus.CONFLICT:
+        return KINDS.get(str(said.get("reason")), Conflict)(message)
+    return Unavailable(message)

@@ -1,0 +1,77 @@
+"""What a changelog stream consists of (``docs/design/replication.md``): msgpack frames behind a 4 byte length."""
+
+from attrs import frozen
+
+from changelog import log
+from changelog.copying import Batch, Known
+from changelog.errors import InvalidEntry, InvalidForm
+from changelog.packing import Packing
+from changelog.tables import Store
+from server.wire import Frame, framed
+
+CONTENT_TYPE = "application/vnd.ledgerpi.changelog"
+HEARTBEAT_S = 5.0  # between two words for the head while nothing is committed
+BATCH = "batch"  # entries with what they name, and a signed head
+ALIVE = "alive"  # the primary's signed word for its head
+BEHIND, DIVERGED, STRANGE = "behind", "diverged", "origin"  # why there is no stream
+
+_BATCHES = Packing(Batch)
+
+
+@frozen
+class Cursor:
+    """Where a copy of the log ends."""
+
+    origin: str
+    at: Known  # size 0 = the copy is empty
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query of a request for what follows."""
+        return {"origin": self.origin, "size": str(self.at.size), "root": self.at.root.hex()}
+
+
+def cursor(query: "dict[str, str]") -> Cursor:
+    """Return the cursor that the *query* of a request says.
+
+    Raises:
+        InvalidForm: it says none.
+    """
+    size, root = query.get("size", ""), query.get("root", "")
+    try:
+        raw = bytes.fromhex(root)
+    except ValueError as error:
+        raise InvalidForm(f"not a root in hex: {root[:100]!a}") from error
+    if not (size.isascii() and size.isdigit() and len(size) < 19) or len(raw) != 32:  # noqa: PLR2004 - 2**63; SHA-256
+        raise InvalidForm(f"not a cursor: size {size[:100]!a}, root {root[:100]!a}")
+    return Cursor(query.get("origin", ""), Known(int(size), raw))
+
+
+def cursor_of(store: Store, origin: str) -> Cursor:
+    """Return where the log of *store* ends."""
+    head = log.head(store)
+    return Cursor(origin, Known(head.size, head.root))
+
+
+def batch_frame(batch: Batch) -> bytes:
+    """Return the frame of a batch."""
+    return framed(BATCH, *_BATCHES.plain(batch))
+
+
+def alive_frame(vouched: bytes) -> bytes:
+    """Return the frame of a word for a head, as :func:`server.vouching.sign` made it."""
+    return framed(ALIVE, vouched)
+
+
+def read_frame(frame: Frame) -> Batch | bytes:
+    """Return the batch, or the word for a head, in *frame*.
+
+    Raises:
+        InvalidEntry: it is neither.
+    """
+    kind, *items = frame
+    if kind == BATCH:
+        return _BATCHES.value(items)
+    if kind == ALIVE and len(items) == 1 and isinstance(items[0], bytes):
+        return items[0]
+    raise InvalidEntry(f"not a frame of a changelog stream: {kind!r:.100}")
