@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from tests.upstream import faults, files
 from tests.upstream.faults import Fault
 from tests.upstream.files import UpstreamDist
 from tests.upstream.pages import ABSOLUTE, LOCALHOST, OTHER_PORT, RELATIVE, ROOTED
-from tests.upstream.reply import Gate, Reply
+from tests.upstream.reply import Reply
 from tests.upstream.server import Upstream, upstream
 
 KEYS = {"filename", "hashes", "size", "upload-time", "requires-python", "yanked", "provenance"}
@@ -383,21 +381,3 @@ def test_a_page_of_another_project_is_not_taken(site: Site, index: str, up: Upst
     answer = site.nobody.get(f"{index}/+simple/{one}/", "application/json, */*;q=0.1")
     assert answer.status_code == 502
     assert other in json.dumps(answer.text)
-
-
-def test_a_refresh_asks_anew_while_an_older_question_is_under_way(site: Site, up: Upstream) -> None:
-    index, name, gate = site.mirror(mirror_cache_expiry=3600), fresh("anew"), Gate()
-    listed(up, files.wheel(name, "1.0"))
-    where = f"*/{name}/"
-    up.fail(where, faults.stalls(10, gate), times=1)
-    with ThreadPoolExecutor(2) as pool:
-        older = pool.submit(site.page, index, name)
-        up.wait_for(where)
-        listed(up, files.wheel(name, "2.0"))
-        refreshed = pool.submit(site.refresh, index, name)
-        time.sleep(0.2)  # it is there now, and would be answered with the older page
-        gate.open()
-        assert len(older.result().json()["files"]) == 1
-        assert refreshed.result().status_code == 302
-    assert len(site.files(index, name)) == 2
-    assert len(up.pages(name)) == 2
