@@ -9,6 +9,7 @@ import re
 
 from aiohttp import web
 from attrs import frozen
+from yarl import URL
 
 from changelog import log
 from changelog.codec import decode
@@ -68,7 +69,7 @@ def without_prefix(request: web.BaseRequest) -> web.BaseRequest:
     if not request.raw_path.startswith(PREFIX):
         return request
     _, slash, rest = request.raw_path[len(PREFIX) :].partition("/")
-    return request.clone(rel_url=slash + rest if slash else "/")
+    return request.clone(rel_url=URL(slash + rest if slash else "/", encoded=True))  # as it was sent
 
 
 async def reached(parts: Parts, position: Position) -> None:
