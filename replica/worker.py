@@ -6,6 +6,7 @@ from attrs import evolve
 
 from replica.config import ReplicaConfig
 from replica.create import read_token
+from replica.fetching import FetchingLine
 from replica.forward import Forward
 from replica.standing import Standing
 from server.parts import Parts
@@ -17,7 +18,11 @@ def make_replica_parts(plain: dict[str, Any], name: str) -> Parts:
     config = ReplicaConfig(**plain)
     parts = make_parts(config, name)
     return evolve(
-        parts, member=read_token(config.layout).name, forward=Forward(config), standing=Standing(config, parts.reader)
+        parts,
+        member=read_token(config.layout).name,
+        forward=Forward(config),
+        standing=Standing(config, parts.reader),
+        fetching=FetchingLine(config),
     )
 
 

@@ -96,6 +96,8 @@ def close(parts: Parts) -> None:
     """End threads and connections."""
     parts.submit.close()
     parts.mirrors.close()
+    if parts.fetching is not None:
+        parts.fetching.close()
     parts.pages.close()
     parts.files.close()
     parts.spool.close()
