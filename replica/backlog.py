@@ -20,7 +20,7 @@ ONLY = b"0"  # key of the table with one row
 class Progress:
     """How far the log was looked at."""
 
-    files: tuple[str, ...]  # what was wanted then
+    selection: tuple[str, ...]  # what was wanted then
     size: int  # entries
     root: bytes  # of these entries
     wanted: int  # blobs that they want
@@ -43,15 +43,15 @@ ABSENT = "absent"  # SHA-256 of what was wanted, and neither is needed now nor w
 class Backlog:
     """The open tables; one process has them."""
 
-    def __init__(self, folder: Path, wanted_files: tuple[str, ...], store: Store) -> None:
-        """Go on from where the last process was, or anew if it wanted other files or had another log than *store*."""
+    def __init__(self, folder: Path, selection: tuple[str, ...], store: Store) -> None:
+        """Go on from where the last process was, or anew if it had another *selection* or another log than *store*."""
         self._env = ScratchEnv(folder, (PROGRESS.name, MISSING.name, ABSENT), readonly=False, map_size=MAP_SIZE)
         with self._env.read() as local:
             before = PROGRESS.get(local, ONLY)
-        if before is not None and before.files == wanted_files and _is_of(before, store):
+        if before is not None and before.selection == selection and _is_of(before, store):
             self.progress = before
             return
-        self.progress = Progress(wanted_files, 0, b"", 0)
+        self.progress = Progress(selection, 0, b"", 0)
         with self._env.write() as local:
             local.clear(MISSING.name)
             local.clear(ABSENT)

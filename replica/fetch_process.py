@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 
 import structlog
 import uvloop
@@ -13,6 +14,7 @@ from attrs import frozen
 from changelog.blobs import Blobs
 from changelog.errors import LedgerpiError, NotFound, Unavailable
 from changelog.reader import Reader
+from changelog.views import digests
 from replica import files, tail
 from replica.backlog import Backlog
 from replica.config import LAZY, ReplicaConfig
@@ -26,8 +28,10 @@ from server.logs import configure_logs
 from server.news import News
 from server.spool import Spool
 from server.submit import Submit
+from server.upstream.cache import Cache
 from server.upstream.download import hand_on
 from server.upstream.ending import end
+from server.upstream.state import LocalState
 from server.wire import Frame, death_of_parent, error_frame, framed, listen, tell_ready
 
 TELL_EVERY_S = 0.5  # how it is doing, if that changed
@@ -38,9 +42,10 @@ logger = structlog.get_logger()
 class FetchService:
     """Answers the workers."""
 
-    def __init__(self, fetches: Fetches) -> None:
-        """Have *fetches* fetch what they ask for."""
+    def __init__(self, fetches: Fetches, cache: Cache) -> None:
+        """Have *fetches* fetch what they ask for, and *cache* note what they use."""
         self._fetches = fetches
+        self._cache = cache
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, connection: Connection, message: Frame) -> None:
@@ -66,6 +71,9 @@ class FetchService:
     async def _answered(
         self, connection: Connection, number: int, kind: str, items: list[object]
     ) -> tuple[object, ...]:
+        if kind == "used":
+            self._cache.used(items[0])  # type: ignore[arg-type] # as the workers send it
+            return ()
         digest, size, damaged = bytes(items[0]), int(items[1]), bool(items[2])  # type: ignore[call-overload] # as sent
         if kind == "file":
             return await hand_on(connection, number, self._fetches.begin(digest, size, damaged=damaged))
@@ -88,11 +96,13 @@ class FetchParts:
     submit: Submit
     blobs: Blobs
     spool: Spool
+    local: LocalState
 
     def close(self) -> None:
         """End threads and connections."""
         self.submit.close()
         self.spool.close()
+        self.local.close()
         self.reader.close()
 
 
@@ -102,7 +112,8 @@ def make_parts(config: ReplicaConfig) -> FetchParts:
     spool = Spool(layout.spool / "fetch")
     spool.clear()
     reader = Reader(layout.changelog, config.map_size)
-    return FetchParts(config, reader, Submit(layout.socket), Blobs(layout.blobs), spool)
+    local = LocalState(layout.local, readonly=False)
+    return FetchParts(config, reader, Submit(layout.socket), Blobs(layout.blobs), spool, local)
 
 
 async def serve(config: ReplicaConfig, parent: int) -> None:
@@ -111,15 +122,18 @@ async def serve(config: ReplicaConfig, parent: int) -> None:
     async with AsyncExitStack() as at_end:
         at_end.callback(parts.close)
         session = await at_end.enter_async_context(tail.open_session(config.primary_ca_file))
-        fetches = Fetches(config, parts.blobs, parts.spool, session)
+        cache = Cache(parts)
+        at_end.callback(cache.close)
+        fetches = Fetches(config, parts.blobs, parts.spool, session, partial(keep_to_budget, parts, cache))
         at_end.push_async_callback(fetches.close)
-        service = FetchService(fetches)
+        service = FetchService(fetches, cache)
         at_end.push_async_callback(service.close)
         loop = asyncio.get_running_loop()
         server = await loop.create_unix_server(lambda: Connection(service), sock=listen(config.fetch_socket))
         at_end.callback(server.close)
         look_seldom()
         tell_ready()  # the supervisor reads this
+        await cache.start()
         work = asyncio.ensure_future(_work(parts, fetches))
         ends = asyncio.ensure_future(death_of_parent(parent))
         await asyncio.wait({work, ends}, return_when=asyncio.FIRST_COMPLETED)
@@ -128,18 +142,28 @@ async def serve(config: ReplicaConfig, parent: int) -> None:
         await end([work])
 
 
+def keep_to_budget(parts: FetchParts, cache: Cache, digest: bytes, size: int) -> None:
+    """Tell *cache* of a new blob if it may be removed again."""
+    with parts.reader.snapshot() as store:
+        required = digests.is_required(store, digest)
+    if not required:
+        cache.added(digest, size)
+
+
 async def _work(parts: FetchParts, fetches: Fetches) -> None:
     """Fetch what is to be here before anybody asks, and tell how that goes."""
     config = parts.config
     eager: Eager | None = None
     async with AsyncExitStack() as at_end, asyncio.TaskGroup() as group:
         if LAZY not in config.files:
+            # under a budget files of mirrors come when they are wanted: all of them would push each other out
+            selection = Selection(config.files, cached=not config.mirror_cache_size)
             with parts.reader.snapshot() as store:
-                backlog = Backlog(config.backlog, config.files, store)
+                backlog = Backlog(config.backlog, selection.key, store)
             at_end.callback(backlog.close)
             news = News(parts.reader, parts.submit)
             at_end.callback(news.close)
-            eager = Eager(fetches, backlog, Selection(config.files), parts.reader, parts.blobs)
+            eager = Eager(fetches, backlog, selection, parts.reader, parts.blobs)
             group.create_task(eager.run(news))
         group.create_task(_tell(config, fetches, eager))
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 
 import aiohttp
 import structlog
@@ -40,8 +41,19 @@ class _Fetch:
 class Fetches:
     """The fetches of a node; all bytes that come are checked before they are a blob or served whole."""
 
-    def __init__(self, config: ReplicaConfig, blobs: Blobs, spool: Spool, session: aiohttp.ClientSession) -> None:
-        """Ask the primary that is followed with *session*, then the other candidates."""
+    def __init__(
+        self,
+        config: ReplicaConfig,
+        blobs: Blobs,
+        spool: Spool,
+        session: aiohttp.ClientSession,
+        on_kept: Callable[[bytes, int], None],
+    ) -> None:
+        """Ask the primary that is followed with *session*, then the other candidates.
+
+        *on_kept* learns digest and size of each new blob.
+        """
+        self._on_kept = on_kept
         self._config = config
         self._token = read_token(config.layout).text
         self._blobs = blobs
@@ -88,6 +100,7 @@ class Fetches:
             download.tell()  # before it is durable: whoever waits for the last byte has it now
             await in_thread(self._publish, sink)
             self.failed.pop(wanted.digest, None)
+            self._on_kept(sink.sha256, sink.size)
         except BaseException as error:
             sink.discard()
             if isinstance(error, LedgerpiError):

@@ -40,9 +40,11 @@ class Looked:
 class Selection:
     """The blobs that are fetched before anybody asks."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        """Take what entries name about the indexes *names*, or about all of them."""
+    def __init__(self, names: Iterable[str], *, cached: bool = True) -> None:
+        """Take what entries name about the indexes *names*, or about all of them; files of mirrors if *cached*."""
         self._names = frozenset(names)
+        self._cached = cached
+        self.key = (*sorted(self._names), *(["+cached"] if cached else []))  # no index has such a name
 
     def look(self, store: Store, blobs: Blobs, after: int, at_most: int) -> Looked:
         """Return what up to *at_most* entries behind entry *after* want; blocking."""
@@ -60,7 +62,7 @@ class Selection:
         if not isinstance(event, holdings.WITH_METADATA) or not self._takes(store, event.index):
             return
         blob = holdings.blob(event)
-        if blob is not None:
+        if blob is not None and (blob.uploaded or self._cached):
             yield Named(blob.sha256, digests.BLOB if blob.uploaded else digests.CACHED, blob.size, serial)
         document = holdings.metadata(event)
         if document and store.get("contents", document) is None:

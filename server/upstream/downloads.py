@@ -50,8 +50,8 @@ class Wanted:
 class Downloads:
     """The downloads of a node."""
 
-    def __init__(self, upstreams: Upstreams, pages: Pages, on_kept: Callable[[Kept], None]) -> None:
-        """Ask *upstreams*, and *pages* for new URLs; *on_kept* learns of each new blob."""
+    def __init__(self, upstreams: Upstreams, pages: Pages, on_kept: Callable[[bytes, int], None]) -> None:
+        """Ask *upstreams*, and *pages* for new URLs; *on_kept* learns digest and size of each new blob."""
         self._upstreams = upstreams
         self._pages = pages
         self._on_kept = on_kept
@@ -216,7 +216,7 @@ class Downloads:
         try:
             kept = await in_thread(publish, blobs, spool, sink, name, offers_metadata=offers)
             await self._record(wanted, kept)
-            self._on_kept(kept)
+            self._on_kept(kept.sha256, kept.size)
         except LedgerpiError as error:  # a full disk, a mirror that was deleted meanwhile
             logger.warning("file not kept", filename=name, reason=str(error))
             sink.discard()

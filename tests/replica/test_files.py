@@ -5,10 +5,19 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from changelog.blobs import Blobs
+from changelog.reader import Reader
+from replica.config import ReplicaConfig
+from replica.fetch_process import FetchParts, keep_to_budget
+from server.spool import Spool
+from server.submit import Submit
+from server.upstream import cache, state
 from tests.crowd import crowd
 from tests.http.client import Client, Dist
 from tests.mirror.asking import large as large_sdist
@@ -332,3 +341,35 @@ def test_what_was_deleted_need_not_come_and_what_is_there_again_does(
         assert not blob(replica, deleted.content).exists()
     finally:
         replica.kill()
+
+
+async def test_files_of_mirrors_are_kept_to_the_budget(
+    copied: Copied, eager: Replica, up: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "SETTLED_S", 0)
+    dist, uploaded = large_sdist(fresh("mirrored")), copied.upload(large())
+    up.put(dist)
+    await asyncio.to_thread(page, copied.primary, dist.owner)
+    answer = await asyncio.to_thread(asked, copied.primary, "GET", file_path(dist, MIRROR).lstrip("/"))
+    assert answer.content == dist.content
+    await asyncio.to_thread(wait_until_here, eager, dist.content, uploaded.content)
+    options: dict[str, Any] = {"primary": eager.urls, "mirror_cache_size": 1}
+    config = ReplicaConfig(eager.serverdir, **options)
+    state.prepare(tmp_path / "local")
+    parts = FetchParts(
+        config,
+        Reader(config.layout.changelog),
+        Submit(config.layout.socket),
+        Blobs(config.layout.blobs),
+        Spool(tmp_path / "spool"),
+        state.LocalState(tmp_path / "local", readonly=False),
+    )
+    tested = cache.Cache(parts)
+    for content in (dist.content, uploaded.content):
+        keep_to_budget(parts, tested, sha256(content).digest(), len(content))
+    await asyncio.to_thread(until, lambda: not blob(eager, dist.content).exists())
+    assert is_here(eager, uploaded.content)
+    again = await asyncio.to_thread(asked, eager, "GET", file_path(dist, MIRROR).lstrip("/"))
+    assert again.content == dist.content
+    tested.close()
+    parts.close()

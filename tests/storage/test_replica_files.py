@@ -106,6 +106,8 @@ def test_what_a_mirror_fetched_is_not_needed(tmp_path: Path) -> None:
         (named,) = look(opened, "all").missing
         assert named == Named(digest, digests.CACHED, 5, serial)
         assert not needed(opened, named)
+        with opened.env.read() as store:
+            assert Selection(["all"], cached=False).look(store, opened.blobs, 0, 1_000) == Looked(serial, 0, ())
 
 
 def test_a_backlog_goes_on_with_the_same_files_and_the_same_log_only(tmp_path: Path) -> None:
