@@ -30,6 +30,17 @@ class Node:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def command(self) -> list[str]:
+        """What runs the node."""
+        listen = ("--host", "127.0.0.1", "--port", "0", "--workers", str(self._workers))
+        return [str(LEDGERPI), *self.program, "--serverdir", str(self.serverdir), *listen, *self._args]
+
+    @property
+    def program(self) -> Sequence[str]:
+        """The command of ``ledgerpi``, with the options that another kind of node needs."""
+        return ("serve",)
+
+    @property
     def log(self) -> str:
         """What the node logged so far."""
         path = self._log_path
@@ -45,11 +56,9 @@ class Node:
         Raises:
             RuntimeError: it ended, or did not answer in 60 s.
         """
-        listen = ("--host", "127.0.0.1", "--port", "0", "--workers", str(self._workers))
-        command = [str(LEDGERPI), "serve", "--serverdir", str(self.serverdir), *listen, *self._args]
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
