@@ -12,7 +12,7 @@ from changelog.errors import Conflict, Damaged, InvalidInput
 from ops.node import locked
 from ops.node_options import announce, node_options
 from replica import first_copy
-from replica.config import ReplicaConfig
+from replica.config import REFUSE, SERVE, WARN, ReplicaConfig
 from replica.create import create_replica, is_replica
 from replica.tail import Diverged
 from server import replica_token
@@ -55,6 +55,20 @@ Exit codes where the history can not be copied: 3 = diverged, 4 = not what the l
     metavar="all|lazy|INDEX",
     help="Which files to fetch before anybody asks: all (the default), none (lazy), or those of an index; "
     "again for further indexes.",
+)
+@click.option(
+    "--max-age",
+    "max_age_s",
+    metavar="S",
+    type=float,
+    help="Seconds since the primary vouched for the copy, until that is too old. Default: no bound.",
+)
+@click.option(
+    "--when-stale",
+    type=click.Choice([SERVE, WARN, REFUSE]),
+    default=WARN,
+    show_default=True,
+    help="What is done with reads then.",
 )
 @node_options
 def replica(serverdir: Path, token_file: Path | None, **options: Any) -> None:  # noqa: ANN401 - fields of Config

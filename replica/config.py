@@ -4,14 +4,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from attrs import field, frozen
-from attrs.validators import min_len
+from attrs.validators import gt, in_, min_len, optional
 
 from changelog.names import index_name
 from server.config import Config
+from server.stream import HEARTBEAT_S
 
 ALL, LAZY = "all", "lazy"  # words of --files besides the names of indexes
 
 TOKEN_FILE = "replica.token"  # noqa: S105 - its name; it is there if, and only if, the node is a replica
+
+SERVE, WARN, REFUSE = "serve", "warn", "refuse"  # what a copy that is too old is good for
 
 
 def _files(given: Iterable[str]) -> tuple[str, ...]:
@@ -32,6 +35,10 @@ class ReplicaConfig(Config):
 
     primary: tuple[str, ...] = field(default=(), converter=tuple, validator=min_len(1))  # URLs, the first one preferred
     primary_ca_file: str = ""  # certificates that are trusted besides the system's, "" = none
+    max_age_s: float | None = field(  # seconds; an older copy is too old
+        default=None, validator=optional(gt(HEARTBEAT_S))
+    )
+    when_stale: str = field(default=WARN, validator=in_((SERVE, WARN, REFUSE)))  # what is done with reads then
 
     files: tuple[str, ...] = field(  # what is fetched before anybody asks: ALL, LAZY (nothing) or what indexes name
         default=(ALL,), converter=_files, validator=_check_files

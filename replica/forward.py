@@ -9,10 +9,8 @@ import structlog
 from aiohttp import web
 
 from changelog.blobs import Blobs
-from changelog.errors import LedgerpiError, Unavailable
-from replica.config import ReplicaConfig
-from replica.follow import FOLLOWING, read
-from replica.tail import open_session
+from changelog.errors import LedgerpiError
+from replica.primary import Primary, unanswered
 from server.executors import in_thread
 from server.forms import Form, FormLimits, read_form
 from server.outside import outside_url
@@ -33,16 +31,9 @@ logger = structlog.get_logger()
 class Forward:
     """Sends requests on; made inside a running loop."""
 
-    def __init__(self, config: ReplicaConfig) -> None:
-        """Send them to who is followed, or to the first candidate."""
-        self._config = config
-        self._session = open_session(config.primary_ca_file)
-
-    @property
-    def primary(self) -> str:
-        """The URL of who is asked, without a slash at the end."""
-        following = read(self._config.following_file)
-        return following.primary if following.state == FOLLOWING else self._config.primary[0].rstrip("/")
+    def __init__(self, primary: Primary) -> None:
+        """Send them to *primary*, whose connections are closed with this."""
+        self._primary = primary
 
     async def __call__(self, parts: Parts, request: web.BaseRequest) -> web.StreamResponse:
         """Return the primary's answer to *request*, when the own log has what it tells of.
@@ -65,21 +56,21 @@ class Forward:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in NOT_FORWARDED}
         headers["X-Outside-Url"] = outside_url(parts, request)
         body = _body(request, keeping) if request.can_read_body else None
-        primary = self.primary
+        url = self._primary.url + request.raw_path
         try:
-            async with self._session.request(
-                request.method, primary + request.raw_path, headers=headers, data=body, allow_redirects=False
+            async with self._primary.session.request(
+                request.method, url, headers=headers, data=body, allow_redirects=False
             ) as answer:
                 raw = await answer.content.read(MAX_ANSWER)
                 return web.Response(
                     status=answer.status, reason=answer.reason, body=raw, headers=_returned(answer.headers)
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"the primary can not be asked: {str(error) or type(error).__name__}") from error
+            raise unanswered(error) from error
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._session.close()
+        await self._primary.close()
 
 
 class _Keeping:

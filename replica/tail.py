@@ -43,8 +43,8 @@ class Source:
         return {"Authorization": f"Bearer {self.token}"}
 
 
-def open_session(ca_file: str = "") -> aiohttp.ClientSession:
-    """Return a session for requests to other nodes; made inside a running loop.
+def open_session(ca_file: str = "", limit: int = 100) -> aiohttp.ClientSession:
+    """Return a session for requests to other nodes, on at most *limit* connections; made inside a running loop.
 
     Raises:
         OSError: *ca_file* can not be read as certificates.
@@ -53,7 +53,7 @@ def open_session(ca_file: str = "") -> aiohttp.ClientSession:
     if ca_file:
         context.load_verify_locations(Path(ca_file))
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=context),
+        connector=aiohttp.TCPConnector(ssl=context, limit=limit),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,

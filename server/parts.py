@@ -30,11 +30,45 @@ class Forward(Protocol):
         """Close the connections."""
 
 
+class Through(Protocol):
+    """Hands on the answer of a node that can fetch what nobody has fetched yet."""
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return that answer, which is streamed."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
 class Standing(Protocol):
     """How a node stands to its primary."""
 
     def __call__(self) -> dict[str, object]:
         """Return what the status page adds."""
+
+    def trouble(self) -> str:
+        """Return why the node's copy of the log is not current, "" if it is."""
+
+
+class Staleness(Protocol):
+    """Whether a node's copy of the log is older than it may be; asking costs nothing."""
+
+    refuses: bool  # past the bound nothing is read
+
+    def is_past(self) -> bool:
+        """Return whether it is too old."""
+
+    def is_told(self) -> bool:
+        """Return whether it is too old, and those who read are told so."""
+
+    def headers(self) -> dict[str, str]:
+        """Return what tells them."""
+
+    def check(self) -> None:
+        """Raise TooOld if it is too old."""
+
+    def close(self) -> None:
+        """Look no more."""
 
 
 class Fetching(Protocol):
@@ -72,5 +106,7 @@ class Parts:
     member: str  # id of this node, for X-Devpi-Uuid
     origin: str
     forward: Forward | None = None  # of a replica, whose primary carries out what changes something
+    through: Through | None = None  # the same, which fetches what mirrors have not fetched yet
     standing: Standing | None = None  # of a replica
     fetching: Fetching | None = None  # of a replica; elsewhere what is missing is lost
+    staleness: Staleness | None = None  # of a replica whose copy may not be of any age

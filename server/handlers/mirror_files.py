@@ -85,6 +85,8 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
                 parts.mirrors.adopt(found.index, found.project, found.file.filename)
             request[SERIAL], request[UNTIL] = serial, time.time() + USED_AGAIN_S
             return answer
+    if parts.through is not None and not parts.mirrors.offline:
+        return await parts.through(request)
     return await _fetch(parts, request, found, damaged=size is not None)
 
 
@@ -189,6 +191,8 @@ async def _metadata(parts: Parts, request: web.BaseRequest, found: Found) -> web
         if parts.mirrors.offline:
             raise NotFound(f"the core metadata of {found.file.filename} are not cached")
         del request[SERIAL]
+        if parts.through is not None:
+            return await parts.through(request)
         raw = await parts.mirrors.metadata(found.index, found.project, found.file.filename)
     return sending.whole(request, raw, found.served(len(raw), digest, METADATA))
 
