@@ -9,10 +9,11 @@ import re
 
 from aiohttp import web
 from attrs import frozen
+from yarl import URL
 
 from changelog import log
 from changelog.codec import decode
-from changelog.errors import Conflict, InvalidForm, NotYet
+from changelog.errors import Conflict, InvalidForm, InvalidName, NotYet
 from changelog.tables import Store
 from changelog.views.cluster import MEMBER_BITS, shown_epoch
 from server.parts import Parts
@@ -68,7 +69,9 @@ def without_prefix(request: web.BaseRequest) -> web.BaseRequest:
     if not request.raw_path.startswith(PREFIX):
         return request
     _, slash, rest = request.raw_path[len(PREFIX) :].partition("/")
-    return request.clone(rel_url=slash + rest if slash else "/")
+    if rest.startswith("/"):  # a URL would take what follows for a host
+        raise InvalidName("a path segment is empty")
+    return request.clone(rel_url=URL(slash + rest, encoded=True) if slash else "/")
 
 
 async def reached(parts: Parts, position: Position) -> None:
