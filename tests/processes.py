@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 LEDGERPI = Path(sys.executable).with_name("ledgerpi")
 START_S = 60.0  # a busy machine is no failure
@@ -30,6 +31,17 @@ class Node:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def command(self) -> list[str]:
+        """What runs the node."""
+        listen = ("--host", "127.0.0.1", "--port", "0", "--workers", str(self._workers))
+        return [str(LEDGERPI), *self.program, "--serverdir", str(self.serverdir), *listen, *self._args]
+
+    @property
+    def program(self) -> Sequence[str]:
+        """The command of ``ledgerpi``, with the options that another kind of node needs."""
+        return ("serve",)
+
+    @property
     def log(self) -> str:
         """What the node logged so far."""
         path = self._log_path
@@ -39,17 +51,15 @@ class Node:
     def _log_path(self) -> Path:
         return self.serverdir.with_name(f"{self.serverdir.name}.log")
 
-    def start(self) -> "Node":
+    def start(self) -> Self:
         """Start the node and return it when it answers.
 
         Raises:
             RuntimeError: it ended, or did not answer in 60 s.
         """
-        listen = ("--host", "127.0.0.1", "--port", "0", "--workers", str(self._workers))
-        command = [str(LEDGERPI), "serve", "--serverdir", str(self.serverdir), *listen, *self._args]
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
