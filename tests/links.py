@@ -15,6 +15,7 @@ from attrs import define, frozen
 
 PIECE = 1 << 14
 TICK_S = 0.02
+STREAM = b"GET /+changelog"
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST, as a middlebox does
 
 
@@ -26,6 +27,7 @@ class Weather:
     delay_s: float = 0.0  # before each piece goes on
     bytes_per_s: float = 0.0  # 0 = as fast as can be
     held: bool = False  # nothing goes on, and nothing is closed
+    streams_held: bool = False  # the same for changelog streams alone
     closed: bool = False  # new connections are refused at once
 
 
@@ -38,6 +40,7 @@ class _Connection:
     server: socket.socket
     is_cut: bool = False
     ended: int = 0  # directions that were closed
+    is_stream: bool = False
 
     def cut(self) -> None:
         """Close both ends at once."""
@@ -133,6 +136,7 @@ class Link:
         """Forward one direction until it ends; its end is passed on, and *left* bytes, if not negative, are all."""
         with suppress(OSError):
             while piece := source.recv(PIECE):
+                connection.is_stream = connection.is_stream or piece.startswith(STREAM)
                 self._wait(connection, len(piece))
                 if 0 <= left <= len(piece):
                     sink.sendall(piece[:left])
@@ -153,5 +157,8 @@ class Link:
         time.sleep(weather.delay_s)
         if weather.bytes_per_s:
             time.sleep(size / weather.bytes_per_s)
-        while self.weather.held and not connection.is_cut:
+        while self._is_held(connection) and not connection.is_cut:
             time.sleep(TICK_S)
+
+    def _is_held(self, connection: _Connection) -> bool:
+        return self.weather.held or (self.weather.streams_held and connection.is_stream)
