@@ -44,6 +44,8 @@ async def stream(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.St
     headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     answer = web.StreamResponse(headers=headers)
     await answer.prepare(request)
+    if request.method == "HEAD":
+        return answer
     with suppress(ConnectionResetError, LedgerpiError):  # it left, or the writer ended: it comes again
         await _send(parts, request, answer, begin.at.size)
     return answer
