@@ -26,5 +26,5 @@ class Standing:
             "following": following.state,
             "following-reason": following.reason,
             "following-since": following.since,
-            "head-age": None if raw is None else max(0.0, time.time() - vouching_time(raw) / 1e6),
+            "head-age": None if raw is None else round(max(0.0, time.time() - vouching_time(raw) / 1e6), 1),
         }

@@ -40,7 +40,7 @@ class Source:
     @property
     def headers(self) -> dict[str, str]:
         """What each request carries."""
-        return {"Authorization": f"Bearer {self.token}"}
+        return {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}  # what refusals say is read
 
 
 def open_session(ca_file: str = "", silence_s: float = SILENCE_S) -> aiohttp.ClientSession:
@@ -83,8 +83,8 @@ async def follow(session: aiohttp.ClientSession, source: Source, cursor: Cursor)
                 for frame in frames.feed(data):
                     item = read_frame(frame)
                     if isinstance(item, Batch):
-                        if item.first != after + 1:
-                            raise InvalidEntry(f"entries from {item.first} on came behind entry {after}")
+                        if item.first != after + 1 or not item.entries:
+                            raise InvalidEntry(f"entries {item.first} to {item.last} came behind entry {after}")
                         after = item.last
                     yield item
     except (TimeoutError, aiohttp.ClientError, OSError) as error:

@@ -44,7 +44,7 @@ def histories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Histories]:
     primary = new_node(folder)
     token = new_token(primary, folder)
     fork = Node(folder / "fork")
-    shutil.copytree(primary.serverdir, fork.serverdir)
+    shutil.copytree(primary.serverdir, fork.serverdir, ignore=shutil.ignore_patterns("*.sock"))
     try:
         for node, count in ((primary, 5), (fork, 8)):
             root = Client(node.start().url, "root", "secret")

@@ -309,6 +309,6 @@ def forked(pair: Pair, folder: Path) -> Node:
     """Return a node that is the primary as it is now; both may go on from here."""
     pair.primary.stop()
     copied = folder / "fork"
-    shutil.copytree(pair.primary.serverdir, copied)
+    shutil.copytree(pair.primary.serverdir, copied, ignore=shutil.ignore_patterns("*.sock"))
     pair.primary.start()
     return Node(copied)
