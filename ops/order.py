@@ -24,11 +24,11 @@ def carry_out(layout: Layout, command: Command, records: Sequence[Record] = ()) 
     """Carry out *command* as the operator of the node.
 
     Raises:
-        LedgerpiError: it is refused, or another process has the lock.
+        LedgerpiError: it is refused, the node is a replica, or another process has the lock.
         OutcomeUnknown: the writer ended before it answered.
     """
     if is_replica(layout):
-        raise Refused(f"{layout.serverdir} holds a replica: its primary has to be told")
+        raise Refused(f"{layout.serverdir} holds a replica: its primary has to decide")
     if not writer_lives(layout):
         with locked(layout):
             return _here(layout, command, records)

@@ -12,7 +12,7 @@ from changelog.log import Head
 from changelog.views import digests
 from server import replica_token, vouching
 from server.answers import plain
-from server.executors import in_thread
+from server.executors import for_reading
 from server.handlers import sending
 from server.handlers.sending import Served
 from server.parts import Parts
@@ -92,7 +92,7 @@ async def _next(parts: Parts, after: int) -> tuple[Batch | None, int]:
         size = log.head(store).size
         if size - after <= FEW:
             return copying.read_batch(store, after), size
-    return await in_thread(_read, parts, after)
+    return await for_reading(_read, parts, after)
 
 
 def _read(parts: Parts, after: int) -> tuple[Batch | None, int]:
