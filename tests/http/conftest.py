@@ -33,7 +33,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     else:
         replica = new_replica(primary, folder, args).start()
         yield replica
-        check_copy(primary, replica, tolerated=(Kind.ORPHAN,))
+        check_copy(primary, replica, files=True)
         replica.stop()
         check(primary)
     primary.stop()

@@ -1,4 +1,4 @@
-"""A primary and a replica that follows it over a link; after each file their copies are equal and sound."""
+"""A primary and a replica that follows it over a link; in the end their copies are equal and sound."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -28,10 +28,10 @@ class Pair:
         return Client(node.url, "root", "secret")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
-    primary = new_node(folder, args=("--login-attempts", "1000000")).start()
+    primary = new_node(folder, stages=("root/dev", "root/other"), args=("--login-attempts", "1000000")).start()
     with Link(primary.url) as link:
         replica = new_replica(primary, folder, ("--login-attempts", "1000000"), via=link.url)
         try:
@@ -59,7 +59,7 @@ class Trio:
         return self.primary, self.near, self.far
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
     folder = tmp_path_factory.mktemp("trio")
     args = ("--login-attempts", "1000000")

@@ -28,8 +28,9 @@ from tests.processes import Node, new_node
 from tests.replica.exchanges import Asker, Exchange, differences, forms
 
 FULL = os.environ.get("LEDGERPI_TEST_FULL") == "1"
-SEEDS = range(20 if FULL else 2)
+SEEDS = range(20 if FULL else 1)
 STEPS = 200 if FULL else 60
+FORMS = 100 if FULL else 4  # of each path, at random
 PROJECTS = ("demo", "demo-extra", "Other.Name")
 VERSIONS = ("1.0", "1.0.1", "2.0rc1")
 UPSTREAM = Caller(":upstream", 0)
@@ -266,7 +267,8 @@ def exchanges(world: World, nodes: tuple[Node, ...]) -> Iterator[Exchange]:
             paths += [f"/{index}/+simple/{name}/?format=html", f"/{index}/+explain/{name}"]
             paths += [f"/{index}/{name}?ignore_bases=", *(f"/{index}/{name}/{version}" for version in VERSIONS)]
     for path in dict.fromkeys(paths):
-        yield from forms(path, {})
+        every = forms(path, {})
+        yield from world.chance.sample(every, min(FORMS, len(every)))
         yield Exchange(path, (*login, ("Accept", "application/json")))
     for index, dist in world.files:
         yield Exchange(f"/{index}/{dist.path}", (("Accept", "application/json"),))

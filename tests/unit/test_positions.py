@@ -67,9 +67,9 @@ def test_a_request_that_says_nothing_wants_nothing() -> None:
     assert wanted(make_mocked_request("GET", "/root/dev/+simple/")) is None
 
 
-@pytest.mark.parametrize("written", ["1.1:42", "1.1%3A42", "1.1%3a42"])
+@pytest.mark.parametrize("written", ["+min/1.1:42", "+min/1.1%3A42", "%2Bmin/1.1%3a42", "%2bmin/1.1:42"])
 def test_the_path_says_what_is_wanted(written: str) -> None:
-    request = make_mocked_request("GET", f"/+min/{written}/root/dev/+simple/", {MIN_POSITION: "1.1:7"})
+    request = make_mocked_request("GET", f"/{written}/root/dev/+simple/", {MIN_POSITION: "1.1:7"})
     assert wanted(request) == Position(epoch_of(1, 1), 42)
 
 
@@ -89,7 +89,10 @@ def test_a_prefix_without_a_position_is_refused(path: str) -> None:
     [
         ("/+min/1.1:42/root/dev/+simple/", "/root/dev/+simple/"),
         ("/+min/1.1:42/root/%2Bx/a%2fb?x=%2F&y", "/root/%2Bx/a%2fb?x=%2F&y"),
-        ("/+min/1.1:42/root/../x", "/root/../x"),
+        ("/+min/1.1:42/root/dev/../x", "/root/dev/../x"),
+        ("/%2Bmin/1.1%3A42/root/dev/+simple/", "/root/dev/+simple/"),
+        ("/%2bmin/1.1:42/root/dev?a/b", "/root/dev?a/b"),
+        ("/+minute/1.1:42/root", "/+minute/1.1:42/root"),
         ("/+min/1.1:42/", "/"),
         ("/+min/1.1:42", "/"),
         ("/root/dev/", "/root/dev/"),
