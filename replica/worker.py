@@ -26,7 +26,7 @@ def make_replica_parts(plain: dict[str, Any], name: str) -> Parts:
     parts = evolve(
         parts,
         member=read_token(config.layout).name,
-        forward=Forward(primary),
+        forward=Forward(config, primary),
         through=Through(config),
         standing=Standing(config, parts.reader),
         fetching=FetchingLine(config),

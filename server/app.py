@@ -10,7 +10,7 @@ from server.errors import response
 from server.handlers import simple
 from server.hot import HotAnswers
 from server.parts import Parts
-from server.positions import MIN_POSITION, POSITION, PREFIX, Position, of_head, reached, wanted, without_prefix
+from server.positions import MIN_POSITION, POSITION, Position, has_prefix, of_head, reached, wanted, without_prefix
 from server.requests import SERIAL, index_of, path_segments, project_of
 from server.routes import ALWAYS, ROUTES, Handler, shape
 
@@ -40,7 +40,7 @@ class App:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the answer to *request*; what the handlers raise becomes one here."""
-        waits = MIN_POSITION in request.headers or request.raw_path.startswith(PREFIX)
+        waits = MIN_POSITION in request.headers or has_prefix(request)
         is_old = self._staleness is not None and self._staleness.is_told()
         ready = None if waits or is_old else self._hot.find(request)
         if ready is not None:
