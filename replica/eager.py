@@ -24,6 +24,7 @@ PATIENCE_S = 60.0  # for the next entry, before the writer is asked anew
 FIRST_AGAIN_S = 0.5  # before a blob that could not be had is tried again; doubled with each failure
 LONGEST_AGAIN_S = 300.0
 MOST_DOUBLED = 10  # times
+TRIES_OF_ABSENT = 2  # of a blob that nobody needs, before it is given up
 FIRST_REST_S = 0.1  # of a lane that finds nobody to ask or no space
 LONGEST_REST_S = 2.0
 
@@ -118,6 +119,8 @@ class Eager:
             if needed:
                 raise
             self._fetches.failed.pop(digest, None)
+            if self._tries[digest] < TRIES_OF_ABSENT:
+                raise  # a replica that is asked may be about to fetch it
             self._remove(digest, is_here=False)
         else:
             self._remove(digest, is_here=True)

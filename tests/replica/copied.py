@@ -80,10 +80,10 @@ def standing(replica: Node) -> dict[str, Any]:
         nobody.close()
 
 
-def reason(replica: Node, dist: Dist) -> str:
+def reason(replica: Node, sha256: str) -> str:
     """Return why a replica could not have a file, "" if it says nothing of it."""
     found = {row["sha256"]: row["reason"] for row in standing(replica)["reasons"]}
-    return str(found.get(dist.sha256, ""))
+    return str(found.get(sha256, ""))
 
 
 def small() -> Dist:
