@@ -70,11 +70,15 @@ class Eager:
         while True:
             before = self._backlog.progress.size
             looked, root = await in_thread(self._look, before)
-            if looked.last > before:
-                self._backlog.looked(looked, root)
-                self._add(looked.missing)
-            else:
+            if looked.last == before:
                 await news.beyond(before, PATIENCE_S)
+                continue
+            try:
+                self._backlog.looked(looked, root)
+            except StorageFull:
+                await asyncio.sleep(LONGEST_REST_S)
+                continue
+            self._add(looked.missing)
             if self._waiting.qsize() > AHEAD:
                 self._room.clear()
                 await self._room.wait()
@@ -126,9 +130,9 @@ class Eager:
             self._remove(digest, is_here=True)
 
     def _remove(self, digest: bytes, *, is_here: bool) -> None:
+        self._backlog.remove(digest, is_here=is_here)
         del self._missing[digest]
         self._tries.pop(digest, None)
-        self._backlog.remove(digest, is_here=is_here)
 
     def _try_again(self, digest: bytes) -> None:
         wait_s = min(FIRST_AGAIN_S * 2.0 ** min(self._tries[digest], MOST_DOUBLED), LONGEST_AGAIN_S)
