@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 from urllib.parse import quote
 
 import aiohttp
-from attrs import frozen
+from attrs import evolve, frozen
 
 from changelog.errors import LedgerpiError, Unavailable
 from changelog.names import FileName, IndexName, ProjectName
@@ -37,6 +37,20 @@ SLOW = "the primary has not answered yet"
 
 
 @frozen
+class _Remembered:
+    """What was told of a page."""
+
+    at: float  # seconds since 1970
+    seen: int  # since of the page then, 0 = none; with another one, this says nothing
+    told: Told
+
+    def of(self, settings: Settings) -> Told:
+        """Return what it says as the mirror is set now."""
+        is_ok = self.told.outcome == OK
+        return evolve(self.told, until=self.at + settings.expiry_s) if is_ok else self.told
+
+
+@frozen
 class _Running:
     """A question under way."""
 
@@ -55,7 +69,7 @@ class ReplicaMirrors(Mirrors):
         self._news = news
         self._patience_s = config.request_timeout_s
         self._max_bytes = config.max_page_size
-        self._told: OrderedDict[bytes, tuple[int, Told]] = OrderedDict()  # with the since of the page then
+        self._remembering: OrderedDict[bytes, _Remembered] = OrderedDict()
         self._etags: dict[Path, str] = {}  # of lists
         self._running: dict[tuple[int, ProjectName], _Running] = {}
 
@@ -75,8 +89,8 @@ class ReplicaMirrors(Mirrors):
         super().close()
 
     def _remembered(self, settings: Settings, project: ProjectName, since: int) -> Told | None:
-        seen, told = self._told.get(page_key(settings.incarnation, settings.identity, project), (0, None))
-        return told if seen == since else None
+        found = self._remembering.get(page_key(settings.incarnation, settings.identity, project))
+        return None if found is None or found.seen != since else found.of(settings)
 
     async def _asked(self, look: Look, project: ProjectName, *, force: bool) -> Told:
         """Have the primary asked once, however many want to know.
@@ -118,10 +132,10 @@ class ReplicaMirrors(Mirrors):
         with self._reader.snapshot() as store:
             page = upstream.find(store, settings.incarnation, project)
         key = page_key(settings.incarnation, settings.identity, project)
-        self._told[key] = (0 if page is None else page.since, told)
-        self._told.move_to_end(key)
-        if len(self._told) > MAX_REMEMBERED:
-            self._told.popitem(last=False)
+        self._remembering[key] = _Remembered(time.time(), 0 if page is None else page.since, told)
+        self._remembering.move_to_end(key)
+        if len(self._remembering) > MAX_REMEMBERED:
+            self._remembering.popitem(last=False)
 
     async def _page(self, settings: Settings, project: ProjectName) -> tuple[str, str]:
         """Ask for a page, and wait until the own log has what it is made of."""
