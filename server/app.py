@@ -54,6 +54,10 @@ class App:
             answer = self._refusal(request, error)
         except web.RequestPayloadError as error:  # a body that is not what its Content-Encoding says
             answer = self._refusal(request, InvalidForm(f"the body can not be read: {error}"))
+        except ConnectionError as error:
+            if request.transport is not None:
+                raise
+            answer = self._refusal(request, InvalidForm(f"the body broke off: {error}"))  # the client left
         headers = answer.headers
         headers.update(self._headers)
         headers["X-Devpi-Serial"] = str(request.get(SERIAL) or self._position().serial)

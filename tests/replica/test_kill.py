@@ -67,6 +67,7 @@ def test_kills_of_either_side_lose_nothing(cluster: Cluster) -> None:
     assert cluster.model.done > 3 * ROUNDS, "the load was too small to prove anything"
     assert cluster.model.unknown > 0, "no kill interrupted anything"
     check_node(cluster.primary)
+    assert not {state for state in ("forged", "diverged", "behind", "refused") if state in cluster.replica.log}
 
 
 def _round(cluster: Cluster, chance: random.Random, side: str, target: str) -> None:
