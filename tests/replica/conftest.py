@@ -66,7 +66,7 @@ def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
     primary = new_node(folder, args=args).start()
     with Link(primary.url) as link:
         near = new_replica(primary, folder, args, via=link.url).start()
-        far = new_replica(primary, folder, args).start()
+        far = new_replica(primary, folder, args, workers=1).start()
         try:
             yield Trio(primary, near, far, link)
             wait_until_equal(primary, near, far)

@@ -202,9 +202,9 @@ RARELY = (enrol, mirror)
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, Replica, Replica]]:
     """A primary, a replica of it, and a replica of the replica."""
     folder = tmp_path_factory.mktemp("chain")
-    primary = new_node(folder).start()
-    replica = new_replica(primary, folder).start()
-    second = new_replica(primary, folder, via=replica.url).start()
+    primary = new_node(folder, workers=1).start()
+    replica = new_replica(primary, folder, workers=1).start()
+    second = new_replica(primary, folder, via=replica.url, workers=1).start()
     try:
         yield primary, replica, second
         assert "Traceback" not in primary.log + replica.log + second.log
