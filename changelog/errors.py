@@ -17,6 +17,7 @@ LedgerpiError
 ├── TooLarge                  over a configured bound
 ├── StorageFull               no space left; nothing was written
 ├── NotYet                    entries that a client wants to see are not here yet
+├── TooOld                    this node's copy of the log is older than it may be
 ├── OutcomeUnknown            the writer ended before it could answer
 ├── Unavailable               an upstream that has to be asked gives no usable answer
 └── Damaged                   stored bytes are not what was stored
@@ -97,6 +98,10 @@ class StorageFull(LedgerpiError):  # noqa: N818 - as above
 
 class NotYet(LedgerpiError):  # noqa: N818 - as above
     """Entries that a client wants to see have not come to this node yet."""
+
+
+class TooOld(LedgerpiError):  # noqa: N818 - as above
+    """The node's copy of the log is older than it may be for what is asked."""
 
 
 class OutcomeUnknown(LedgerpiError):  # noqa: N818 - as above

@@ -12,14 +12,18 @@ from changelog.errors import Conflict, Damaged, InvalidInput
 from ops.node import locked
 from ops.node_options import announce, node_options
 from replica import first_copy
-from replica.config import ReplicaConfig
+from replica.config import REFUSE, SERVE, WARN, ReplicaConfig
 from replica.create import create_replica, is_replica, put_token, read_token
 from replica.tail import Diverged
 from server import replica_token
 from server.logs import configure_logs
 from server.supervisor import Programs, Supervisor
 
-PROGRAMS = Programs(writer="replica.writer_process", worker="replica.worker", more=(("tail", "replica.tail_process"),))
+PROGRAMS = Programs(
+    writer="replica.writer_process",
+    worker="replica.worker",
+    more=(("tail", "replica.tail_process"), ("fetch", "replica.fetch_process")),
+)
 EXIT_CODES: tuple[tuple[type[Exception], int], ...] = ((Diverged, 3), (Damaged, 4), (Conflict, 6))
 
 
@@ -45,6 +49,27 @@ Exit codes where the history can not be copied: 3 = diverged, 4 = not what the l
     help="What ledgerpi replica-token printed; needed once, and again for another token.",
 )
 @click.option("--primary-ca-file", metavar="FILE", default="", help="Certificates to trust besides the system's.")
+@click.option(
+    "--files",
+    multiple=True,
+    metavar="all|lazy|INDEX",
+    help="Which files to fetch before anybody asks: all (the default), none (lazy), or those of an index; "
+    "again for further indexes.",
+)
+@click.option(
+    "--max-age",
+    "max_age_s",
+    metavar="S",
+    type=float,
+    help="Seconds since the primary vouched for the copy, until that is too old. Default: no bound.",
+)
+@click.option(
+    "--when-stale",
+    type=click.Choice([SERVE, WARN, REFUSE]),
+    default=WARN,
+    show_default=True,
+    help="What is done with reads then.",
+)
 @node_options
 def replica(serverdir: Path, token_file: Path | None, **options: Any) -> None:  # noqa: ANN401 - fields of Config
     """Run a replica in the foreground until SIGTERM or Ctrl-C: it copies a primary's log and serves its pages."""

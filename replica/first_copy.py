@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from contextlib import aclosing
 from itertools import cycle
@@ -13,12 +14,12 @@ from changelog.copying import Batch, Copier
 from changelog.env import Env
 from changelog.errors import Unavailable
 from changelog.fold import VIEW_TABLES
-from changelog.packing import packb
-from replica import tail
+from replica import tail, word
 from replica.config import ReplicaConfig
 from replica.create import read_token
 from replica.tail import Source
-from replica.writer_process import VOUCHED, check_vouched, copier_for
+from replica.word import Word
+from replica.writer_process import check_vouched, copier_for
 from server.replica_token import ReplicaToken
 from server.stream import cursor_of
 from server.upstream.breaker import jittered
@@ -35,7 +36,7 @@ def is_needed(config: ReplicaConfig) -> bool:
     env = Env(config.layout.changelog, VIEW_TABLES, readonly=True, map_size=config.map_size)
     try:
         with env.read() as store:
-            return store.get("meta", VOUCHED) is None
+            return word.find(store) is None
     finally:
         env.close()
 
@@ -86,4 +87,4 @@ def _finish(env: Env, signed: bytes) -> None:
     """Keep the primary's word that nothing is left."""
     with env.write() as store:
         vouched = check_vouched(store, signed)
-        store.put("meta", VOUCHED, packb((signed, vouched.at)))
+        word.keep(store, Word(signed, vouched.at, time.time_ns() // 1_000))

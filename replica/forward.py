@@ -12,9 +12,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from changelog.blobs import Blobs
-from changelog.errors import InvalidForm, InvalidName, LedgerpiError, Unavailable
+from changelog.errors import InvalidForm, InvalidName, LedgerpiError
 from replica.config import ReplicaConfig
-from replica.follow import FOLLOWING, read
+from replica.primary import Primary, unanswered
 from replica.tail import open_session, read_all
 from server.executors import in_thread
 from server.forms import Form, FormLimits, read_form
@@ -41,17 +41,11 @@ logger = structlog.get_logger()
 class Forward:
     """Sends requests on; made inside a running loop."""
 
-    def __init__(self, config: ReplicaConfig) -> None:
-        """Send them to who is followed, or to the first candidate."""
-        self._config = config
-        self._session = open_session(config.primary_ca_file, ANSWER_S)
+    def __init__(self, config: ReplicaConfig, primary: Primary) -> None:
+        """Send them to *primary*, whose connections are closed with this."""
+        self._primary = primary
+        self._session = open_session(config.primary_ca_file, silence_s=ANSWER_S)
         self._session._retry_connection = False  # noqa: SLF001 - there is no option: a DELETE would be sent twice
-
-    @property
-    def primary(self) -> str:
-        """The URL of who is asked, without a slash at the end."""
-        following = read(self._config.following_file)
-        return following.primary if following.state == FOLLOWING else self._config.primary[0].rstrip("/")
 
     async def __call__(self, parts: Parts, request: web.BaseRequest) -> web.StreamResponse:
         """Return the primary's answer to *request*, when the own log has what it tells of.
@@ -73,7 +67,7 @@ class Forward:
     async def _ask(self, parts: Parts, request: web.BaseRequest, keeping: "_Keeping | None") -> web.Response:
         headers = _sent(request)
         headers["X-Outside-Url"] = outside_url(parts, request)
-        url = URL(self.primary + _target(request), encoded=True)
+        url = URL(self._primary.url + _target(request), encoded=True)
         body = _Body(request, keeping)
         try:
             async with (
@@ -95,11 +89,12 @@ class Forward:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if body.failure is not None:
                 raise body.failure from error
-            raise Unavailable(f"the primary can not be asked: {str(error) or type(error).__name__}") from error
+            raise unanswered(error) from error
 
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
+        await self._primary.close()
 
 
 class _Keeping:

@@ -1,30 +1,47 @@
-"""How a replica stands to its primary, for the status page."""
+"""How a replica stands to its primary, for the status page and for load balancers."""
 
 import time
 
 from changelog.reader import Reader
-from replica import follow
+from replica import files, follow, word
 from replica.config import ReplicaConfig
-from replica.writer_process import VOUCHED, vouching_time
+from replica.follow import FOLLOWING
+
+RECENT_S = 15.0  # that a copy counts as current where --max-age does not say: three heartbeats
 
 
 class Standing:
-    """Reads what the process that follows and the writer left."""
+    """Reads what the processes that follow and fetch, and the writer left."""
 
     def __init__(self, config: ReplicaConfig, reader: Reader) -> None:
         """Read the node's own files and tables."""
         self._path = config.following_file
+        self._files = config.files_file
+        self._bound_s = RECENT_S if config.max_age_s is None else config.max_age_s
         self._reader = reader
 
     def __call__(self) -> dict[str, object]:
-        """Return whom this node follows, how that goes, and how old the newest word for its head is."""
+        """Return whom this node follows and how that goes, how old the newest word for its head is, and its files."""
         following = follow.read(self._path)
-        with self._reader.snapshot() as store:
-            raw = store.get("meta", VOUCHED)
         return {
             "primary": following.primary,
             "following": following.state,
             "following-reason": following.reason,
             "following-since": following.since,
-            "head-age": None if raw is None else round(max(0.0, time.time() - vouching_time(raw) / 1e6), 1),
+            "head-age": self._age_s(),
+            "files": files.read(self._files),
         }
+
+    def trouble(self) -> str:
+        """Return why the copy is not current: nobody is followed, or it is older than the bound; "" if it is."""
+        following, age_s = follow.read(self._path), self._age_s()
+        if following.state != FOLLOWING:
+            return f"{following.state}: {following.reason}"
+        if age_s is None:
+            return "no primary has vouched for a head of this log yet"
+        return "" if age_s < self._bound_s else f"the copy is {age_s:.0f} s old, not less than {self._bound_s:g}"
+
+    def _age_s(self) -> float | None:
+        with self._reader.snapshot() as store:
+            newest = word.find(store)
+        return None if newest is None else newest.age_s(time.time())

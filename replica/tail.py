@@ -43,8 +43,10 @@ class Source:
         return {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}  # what refusals say is read
 
 
-def open_session(ca_file: str = "", silence_s: float = SILENCE_S) -> aiohttp.ClientSession:
-    """Return a session for requests to other nodes, which may be silent for *silence_s*; made inside a running loop.
+def open_session(ca_file: str = "", *, silence_s: float = SILENCE_S, limit: int = 100) -> aiohttp.ClientSession:
+    """Return a session for requests to other nodes; made inside a running loop.
+
+    They may be silent for *silence_s*; at most *limit* connections are made, 0 = as many as are wanted.
 
     Raises:
         OSError: *ca_file* can not be read as certificates.
@@ -53,7 +55,7 @@ def open_session(ca_file: str = "", silence_s: float = SILENCE_S) -> aiohttp.Cli
     if ca_file:
         context.load_verify_locations(Path(ca_file))
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=context),
+        connector=aiohttp.TCPConnector(ssl=context, limit=limit),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=silence_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,

@@ -6,8 +6,14 @@ from attrs import evolve
 
 from replica.config import ReplicaConfig
 from replica.create import read_token
+from replica.fetching import FetchingLine
 from replica.forward import Forward
+from replica.mirrors import ReplicaMirrors
+from replica.primary import Primary
+from replica.staleness import Staleness
 from replica.standing import Standing
+from replica.through import Through
+from server.auth import Auth
 from server.parts import Parts
 from server.worker import make_parts, run
 
@@ -15,10 +21,24 @@ from server.worker import make_parts, run
 def make_replica_parts(plain: dict[str, Any], name: str) -> Parts:
     """Open everything that a replica's worker needs; made inside the loop."""
     config = ReplicaConfig(**plain)
-    parts = make_parts(config, name)
-    return evolve(
-        parts, member=read_token(config.layout).name, forward=Forward(config), standing=Standing(config, parts.reader)
+    primary = Primary(config)
+    parts = make_parts(config, name, lambda reader, news: ReplicaMirrors(config, primary, reader, news))
+    parts = evolve(
+        parts,
+        member=read_token(config.layout).name,
+        forward=Forward(config, primary),
+        through=Through(config),
+        standing=Standing(config, parts.reader),
+        fetching=FetchingLine(config),
     )
+    return parts if config.max_age_s is None else _bounded(config, parts, config.max_age_s)
+
+
+def _bounded(config: ReplicaConfig, parts: Parts, max_age_s: float) -> Parts:
+    """Return *parts* of a node whose copy may not be of any age."""
+    staleness = Staleness(config, parts.reader, max_age_s)
+    auth = Auth(parts.reader, parts.submit, config.password_memory_s, staleness.check)
+    return evolve(parts, staleness=staleness, auth=auth)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import time
 
 import uvloop
 
@@ -10,19 +11,19 @@ from changelog import log
 from changelog.copying import Batch, Copier, Known
 from changelog.env import Env
 from changelog.errors import InvalidProof, Refused, Unavailable
-from changelog.packing import Packing, packb, unpackb
+from changelog.packing import Packing
 from changelog.tables import Store
 from changelog.views import cluster
+from replica import word
 from replica.config import ReplicaConfig
 from replica.create import read_token
+from replica.word import Word
 from server import vouching
 from server.logs import configure_logs
 from server.replica_token import ReplicaToken
 from server.vouching import Vouched
 from server.writer_process import lock, serve
 from server.writer_service import Answer, WriterService
-
-VOUCHED = b"vouched"  # key in meta: the primary's newest word for a head of this log
 
 _BATCHES = Packing(Batch)
 
@@ -58,18 +59,16 @@ class ReplicaService(WriterService):
         """Keep the primary's word for a head that this log has, and return when it was given."""
         with self.env.write() as store:
             vouched = check_vouched(store, signed)
-            before = store.get("meta", VOUCHED)
-            if before is None or vouching_time(before) < vouched.at:
-                store.put("meta", VOUCHED, packb((signed, vouched.at)))
+            word.keep(store, Word(signed, vouched.at, time.time_ns() // 1_000))
         return (vouched.at,)
 
     async def _vouch(self) -> Answer:
         """Return the primary's newest word, for replicas of this replica."""
         with self.env.read() as store:
-            raw = store.get("meta", VOUCHED)
-        if raw is None:
+            newest = word.find(store)
+        if newest is None:
             raise Unavailable("no primary has vouched for a head of this log yet")
-        return (unpackb(raw)[0],)
+        return (newest.signed,)
 
     @staticmethod
     async def _refuse(*_: object) -> Answer:
@@ -89,11 +88,6 @@ def check_vouched(store: Store, signed: bytes) -> Vouched:
     if log.root(store, vouched.size) != vouched.root:
         raise InvalidProof(f"the primary vouches for another history of {vouched.size} entries")
     return vouched
-
-
-def vouching_time(stored: bytes) -> int:
-    """Return when the word in a row of ``meta`` was given, microseconds since 1970."""
-    return int(unpackb(stored)[1])
 
 
 async def _serve(config: ReplicaConfig, parent: int) -> None:

@@ -5,14 +5,14 @@ from importlib.metadata import version
 import structlog
 from aiohttp import web
 
-from changelog.errors import InvalidForm, LedgerpiError, NotFound, NotYet, Unavailable
+from changelog.errors import InvalidForm, LedgerpiError, NotFound, NotYet, TooOld, Unavailable
 from server.errors import response
 from server.handlers import simple
 from server.hot import HotAnswers
 from server.parts import Parts
 from server.positions import MIN_POSITION, POSITION, Position, has_prefix, of_head, reached, wanted, without_prefix
 from server.requests import SERIAL, index_of, path_segments, project_of
-from server.routes import ROUTES, Handler, shape
+from server.routes import ALWAYS, ROUTES, Handler, shape
 
 INSTALLERS = ("pip/", "uv/", "setuptools/", "distribute/", "pex/")
 JSON_TYPE = "application/json"
@@ -29,6 +29,7 @@ class App:
         """Answer from *parts*."""
         self._parts = parts
         self._hot = HotAnswers(parts.reader)
+        self._staleness = parts.staleness
         self._headers = {
             "X-Devpi-Api-Version": "2",
             "X-Devpi-Server-Version": version("ledgerpi"),
@@ -40,7 +41,8 @@ class App:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the answer to *request*; what the handlers raise becomes one here."""
         waits = MIN_POSITION in request.headers or has_prefix(request)
-        ready = None if waits else self._hot.find(request)
+        is_old = self._staleness is not None and self._staleness.is_told()
+        ready = None if waits or is_old else self._hot.find(request)
         if ready is not None:
             return ready
         transaction = self._parts.reader.snapshot_transaction()
@@ -63,7 +65,9 @@ class App:
         headers["X-Devpi-Serial"] = str(request.get(SERIAL) or self._position().serial)
         if request.method not in READS and POSITION not in headers:
             headers[POSITION] = str(self._position())
-        if SERIAL in request and _is_canonical(request.raw_path):
+        if is_old and self._staleness is not None and request.method in READS:
+            headers.update(self._staleness.headers())
+        elif SERIAL in request and _is_canonical(request.raw_path):
             self._hot.keep(request, answer, transaction)
         return answer
 
@@ -78,7 +82,10 @@ class App:
         if self._parts.forward is not None and request.method not in READS:
             return await self._parts.forward(self._parts, request)
         segments, slash = path_segments(request.raw_path)
-        methods = ROUTES.get(shape(segments))
+        form = shape(segments)
+        if self._staleness is not None and self._staleness.refuses and form not in ALWAYS:
+            self._staleness.check()
+        methods = ROUTES.get(form)
         if methods is None:
             raise NotFound(f"no such page: {request.raw_path[:200]}")
         method = "GET" if request.method == "HEAD" else request.method
@@ -91,7 +98,7 @@ class App:
 
     def _refusal(self, request: web.BaseRequest, error: LedgerpiError) -> web.Response:
         answer = response(error, request.headers.get("Accept", "*/*"), reason=request.method == "POST")
-        if answer.status >= 500 and not isinstance(error, NotYet):  # noqa: PLR2004 - ours, not the client's
+        if answer.status >= 500 and not isinstance(error, NotYet | TooOld):  # noqa: PLR2004 - ours, not the client's
             log = logger.warning if isinstance(error, Unavailable) else logger.error
             log("request failed", path=request.path[:200], status=answer.status, reason=str(error))
         return answer

@@ -7,9 +7,9 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from changelog.errors import InvalidName, TooManyAttempts, Unauthenticated
+from changelog.errors import InvalidName, TooManyAttempts, TooOld, Unauthenticated
 from changelog.names import user_name
 from changelog.reader import Reader
 from changelog.tables import Store
@@ -26,11 +26,17 @@ MAX_SECRET = 4_096  # characters of a password or token
 class Auth:
     """Checks the credentials of requests in one worker."""
 
-    def __init__(self, reader: Reader, submit: Submit, memory_s: float) -> None:
-        """Ask the writer through *submit*; remember a checked password for *memory_s* seconds."""
+    def __init__(
+        self, reader: Reader, submit: Submit, memory_s: float, check_age: Callable[[], None] = lambda: None
+    ) -> None:
+        """Ask the writer through *submit*; remember a checked password for *memory_s* seconds.
+
+        *check_age* raises TooOld where no credentials are believed, as those revoked since would be.
+        """
         self._reader = reader
         self._submit = submit
         self._memory_s = memory_s
+        self._check_age = check_age
         self._salt = secrets.token_bytes(32)
         self._good: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
 
@@ -40,10 +46,12 @@ class Auth:
         Raises:
             Unauthenticated: they are wrong.
             TooManyAttempts: wrong ones came too fast.
+            TooOld: they can not be checked.
         """
         given = credentials(headers)
         if given is None:
             return NOBODY
+        self._check_age()
         user, secret = given
         key = hmac.digest(self._salt, f"{user}\0{secret}".encode("utf-8", "surrogatepass"), hashlib.sha256)
         caller, until = self._good.get(key, (NOBODY, 0.0))
@@ -60,7 +68,7 @@ class Auth:
         """As :meth:`caller`, for pages that everybody may read: who can not be known is nobody."""
         try:
             return await self.caller(headers, address)
-        except (Unauthenticated, TooManyAttempts):
+        except (Unauthenticated, TooManyAttempts, TooOld):
             return NOBODY
 
     async def login(self, user: str, password: str, address: str) -> str:

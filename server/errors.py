@@ -6,7 +6,7 @@ import json
 from aiohttp import web
 
 from changelog import errors
-from changelog.errors import LedgerpiError, TooManyAttempts, Unauthenticated
+from changelog.errors import LedgerpiError, TooManyAttempts, Unauthenticated, Unavailable
 from server.render.ranges import RangeNotSatisfiable
 
 STATUS: dict[type[Exception], int] = {
@@ -24,6 +24,7 @@ STATUS: dict[type[Exception], int] = {
     errors.Unavailable: 502,
     errors.OutcomeUnknown: 503,
     errors.NotYet: 503,
+    errors.TooOld: 503,
     errors.StorageFull: 507,
 }
 MAX_REASON = 200  # characters of a reason phrase
@@ -43,7 +44,8 @@ def reason_phrase(text: str) -> str:
 def response(error: LedgerpiError, accept: str, *, reason: bool) -> web.Response:
     """Return the answer that carries *error*: JSON where the client takes it, else a small page.
 
-    *reason* puts the text into the reason phrase too, where uploads' clients read it.
+    *reason* puts the text into the reason phrase too, where uploads' clients read it. A 502 has it there always:
+    installers print it, and who asks by HEAD reads nothing else.
     """
     status, message = status_of(error), str(error)
     headers = {"Cache-Control": "no-store"}
@@ -55,7 +57,7 @@ def response(error: LedgerpiError, accept: str, *, reason: bool) -> web.Response
         headers["Content-Range"] = error.content_range
     if status == 503:  # noqa: PLR2004 - Service Unavailable
         headers["Retry-After"] = "1"
-    phrase = reason_phrase(message) if reason else None
+    phrase = reason_phrase(message) if reason or isinstance(error, Unavailable) else None
     if "application/json" in accept and not reason:
         body, kind = json.dumps({"message": message}, indent=2) + "\n", "application/json"
     elif reason:

@@ -50,6 +50,15 @@ class Look:
     reason: str = ""
 
 
+@frozen
+class Told:
+    """How it went when a page was last asked for, and until when (seconds since 1970) that is all there is to know."""
+
+    outcome: str  # OK, MISSING or FAILED
+    reason: str  # why not OK
+    until: float
+
+
 class Mirrors:
     """The mirrors of a node, as one worker sees them."""
 
@@ -168,35 +177,46 @@ class Mirrors:
     def _look(self, source: Source, settings: Settings, project: ProjectName, since: int) -> Look:
         if self.offline:
             return Look(source, settings, State.FRESH, inf, known=True)
-        checked = self._local.checked(page_key(settings.incarnation, settings.identity, project))
         known = since > 0 or (project == LIST and list_path(self._lists, settings).exists())
         ask = Look(source, settings, State.ASK, 0.0, known=known)
-        if checked is None:
-            return ask
-        until = checked.good_until(since, settings.expiry_s)
-        return ask if until <= time.time() else evolve(_told(ask, checked.outcome, checked.reason), until=until)
+        told = self._remembered(settings, project, since)
+        return ask if told is None or told.until <= time.time() else _with(ask, told)
 
     async def _settled(self, look: Look, project: ProjectName, *, force: bool) -> Look:
         if look.state is not State.ASK and not force:
             return look
         try:
-            if project == LIST:
-                outcome, reason = await self._line.ask("list", look.settings.incarnation, look.known)
-            else:
-                items = (look.settings.incarnation, project, look.known and not force, force)
-                outcome, reason = await self._line.ask("page", *items)
+            told = await self._asked(look, project, force=force)
         except LedgerpiError as error:
-            outcome, reason = FAILED, str(error)
+            told = Told(FAILED, str(error), time.time() + MOMENT_S)
+        return _with(look, told)
+
+    def _remembered(self, settings: Settings, project: ProjectName, since: int) -> Told | None:
+        """Return how the last look at a page went, None if nothing is remembered; *since* is the page's, 0 = none."""
+        checked = self._local.checked(page_key(settings.incarnation, settings.identity, project))
+        if checked is None:
+            return None
+        return Told(checked.outcome, checked.reason, checked.good_until(since, settings.expiry_s))
+
+    async def _asked(self, look: Look, project: ProjectName, *, force: bool) -> Told:
+        """Have upstream asked for a page, or for the list, and return how that went; raises LedgerpiError if not."""
+        if project == LIST:
+            outcome, reason = await self._line.ask("list", look.settings.incarnation, look.known)
+        else:
+            items = (look.settings.incarnation, project, look.known and not force, force)
+            outcome, reason = await self._line.ask("page", *items)
         kept_s = look.settings.expiry_s if outcome == OK else MOMENT_S
-        return evolve(_told(look, outcome, reason), until=time.time() + kept_s)
+        return Told(outcome, reason, time.time() + kept_s)
 
 
-def _told(look: Look, outcome: str, reason: str) -> Look:
-    if outcome == OK:
-        return evolve(look, state=State.FRESH)
-    if outcome == MISSING:
-        return evolve(look, state=State.MISSING)
-    return evolve(look, state=State.STALE if look.known else State.FAILED, reason=reason)
+def _with(look: Look, told: Told) -> Look:
+    """Return *look* with what was told of it."""
+    if told.outcome == OK:
+        return evolve(look, state=State.FRESH, until=told.until)
+    if told.outcome == MISSING:
+        return evolve(look, state=State.MISSING, until=told.until)
+    state = State.STALE if look.known else State.FAILED
+    return evolve(look, state=state, until=told.until, reason=told.reason)
 
 
 def unavailable(name: IndexName, looks: Sequence[Look]) -> Unavailable:
@@ -204,3 +224,8 @@ def unavailable(name: IndexName, looks: Sequence[Look]) -> Unavailable:
     silent = (State.FAILED, State.STALE)
     failed = "; ".join(f"{look.source[0]}: {look.reason}" for look in looks if look.state in silent)
     return Unavailable(f"{name} can not be answered: {failed}")
+
+
+def reason_of(name: IndexName, message: str) -> str:
+    """Return why the mirror *name* alone can not be answered, of what :func:`unavailable` says."""
+    return message.removeprefix(f"{name} can not be answered: {name}: ")

@@ -13,6 +13,7 @@ from server.handlers import (
     changelog,
     explain,
     files,
+    health,
     indexes,
     mirror_files,
     projects,
@@ -34,6 +35,8 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "*/*/+api": {"GET": status.api},
     "+login": {"POST": status.login},
     "+status": {"GET": status.status},
+    "+health": {"GET": health.get},
+    "+health/*": {"GET": health.ask},
     "+changelog": {"GET": changelog.stream},
     "+blob/*": {"GET": changelog.blob},
     "*": {"GET": users.get, "PUT": users.create, "PATCH": users.modify, "DELETE": users.delete},
@@ -62,6 +65,9 @@ ROUTES: dict[str, dict[str, Handler]] = {
         "PATCH": projects.yank_version,
     },
 }
+
+# What a node answers that may not be read because its copy of the log is too old.
+ALWAYS = frozenset({"+api", "*/+api", "*/*/+api", "+login", "+status", "+health", "+health/*", "+changelog", "+blob/*"})
 
 
 def shape(segments: list[str]) -> str:

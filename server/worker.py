@@ -35,14 +35,21 @@ GRACE_S = 8.0  # for requests under way at the end
 DEATH_GRACE_S = 0.1  # the same after the supervisor's death; 0 would be no limit
 
 
-def make_parts(config: Config, name: str) -> Parts:
-    """Open everything that a primary's worker needs; *name* is that of its spool folder."""
+MakeMirrors = Callable[[Reader, News], Mirrors]
+
+
+def make_parts(config: Config, name: str, make_mirrors: MakeMirrors | None = None) -> Parts:
+    """Open everything that a primary's worker needs; *name* is that of its spool folder.
+
+    Mirrors are made by *make_mirrors*, None: as a primary's, whose upstreams this node asks.
+    """
     layout = config.layout
     reader = Reader(layout.changelog, config.map_size)
     submit = Submit(layout.socket)
     blobs = Blobs(layout.blobs)
     spool = Spool(layout.spool / name)
     spool.clear()
+    news = News(reader, submit)
     with reader.snapshot() as store:
         origin = cluster.ORIGIN.get(store, cluster.ONLY)
         primary = cluster.PRIMARY.get(store, cluster.ONLY)
@@ -57,8 +64,8 @@ def make_parts(config: Config, name: str) -> Parts:
         pages=PageCache(layout.pages, config.page_cache),
         files=FileCache(blobs, config.file_cache),
         spool=spool,
-        mirrors=Mirrors(config),
-        news=News(reader, submit),
+        mirrors=Mirrors(config) if make_mirrors is None else make_mirrors(reader, news),
+        news=news,
         member="" if member is None else member.name,
         origin="" if origin is None else origin.origin,
     )
@@ -87,15 +94,20 @@ async def serve(parts: Parts, parent: int, listening: socket.socket, counts: Cou
     parts.news.close()  # ends the streams of replicas, which come again
     server.pre_shutdown()  # ends the connections that wait for a next request, and so have none under way
     await server.shutdown(min(ends[end] for end in done))
-    if parts.forward is not None:
-        await parts.forward.close()
+    for part in (parts.forward, parts.through):
+        if part is not None:
+            await part.close()
     close(parts)
 
 
 def close(parts: Parts) -> None:
-    """End threads and connections."""
+    """End threads, timers and connections."""
+    if parts.staleness is not None:
+        parts.staleness.close()
     parts.submit.close()
     parts.mirrors.close()
+    if parts.fetching is not None:
+        parts.fetching.close()
     parts.pages.close()
     parts.files.close()
     parts.spool.close()

@@ -1,5 +1,6 @@
-"""The files with the names of all projects of upstreams: written by one process, read by the workers."""
+"""The files with the names of all projects of upstreams: written by who asks for them, read by the workers."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,10 +17,14 @@ def list_path(folder: Path, settings: Settings) -> Path:
 
 
 def write(path: Path, names: Iterable[ProjectName]) -> None:
-    """Replace the list; blocking."""
+    """Replace the list unless it is the same; blocking. Several processes may do so at once."""
+    text = "".join(f"{name}\n" for name in sorted(set(names)))
+    with suppress(FileNotFoundError):
+        if path.read_text() == text:
+            return  # pages that were made of it stay true
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_text("".join(f"{name}\n" for name in sorted(set(names))))
+    new = path.with_suffix(f".{os.getpid()}")
+    new.write_text(text)
     new.replace(path)
 
 

@@ -17,7 +17,7 @@ from changelog.fold import VIEW_TABLES
 from changelog.names import FileName, IndexName, ProjectName, Version
 from changelog.reader import Reader
 from changelog.views import indexes
-from replica.writer_process import VOUCHED
+from replica.word import KEY as VOUCHED
 from server.commands import (
     OPERATOR,
     AcceptHash,

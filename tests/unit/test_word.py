@@ -1,0 +1,31 @@
+"""The age of a replica's copy, whatever the clocks of two nodes say."""
+
+from changelog.tables import MemoryStore
+from replica import word
+from replica.word import Word
+
+NOW = 1_800_000_000
+SECOND = 1_000_000
+
+
+def test_age_is_the_time_since_the_word_was_given() -> None:
+    assert Word(b"", (NOW - 7) * SECOND, (NOW - 2) * SECOND).age_s(NOW) == 7
+
+
+def test_a_word_of_the_future_is_as_old_as_its_arrival() -> None:
+    assert Word(b"", (NOW + 3_600) * SECOND, (NOW - 5) * SECOND).age_s(NOW) == 5
+
+
+def test_age_is_never_negative() -> None:
+    assert Word(b"", (NOW + 3_600) * SECOND, (NOW + 3_600) * SECOND).age_s(NOW) == 0
+
+
+def test_an_older_word_replaces_none() -> None:
+    store = MemoryStore()
+    assert word.find(store) is None
+    first, older, newer = (Word(b"w", at * SECOND, NOW) for at in (2, 1, 3))
+    word.keep(store, first)
+    word.keep(store, older)
+    assert word.find(store) == first
+    word.keep(store, newer)
+    assert word.find(store) == newer
