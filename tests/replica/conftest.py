@@ -72,7 +72,7 @@ def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
             wait_until_equal(primary, near, far)
             check_copy(primary, near, far)
             assert "Traceback" not in primary.log + near.log + far.log
-            assert "forged" not in near.log + far.log
+            assert '"forged"' not in near.log + far.log
         finally:
             for node in (near, far, primary):
                 node.kill()
