@@ -13,7 +13,7 @@ import structlog
 import uvloop
 
 from changelog.copying import Batch
-from changelog.errors import Conflict, Damaged, LedgerpiError, Unauthenticated
+from changelog.errors import Conflict, Damaged, LedgerpiError, Unauthenticated, Unavailable
 from changelog.packing import Packing
 from changelog.reader import Reader
 from replica import follow, tail
@@ -72,11 +72,17 @@ class Follower:
         async with aclosing(tail.follow(session, source, cursor)) as stream:
             async for item in stream:
                 if isinstance(item, Batch):
-                    await self._writer.ask("copy", *_BATCHES.plain(item))
+                    await self._copy(item)
                     self._copied = True
                 else:
                     await self._writer.ask("alive", item)
                 self._tell(Following(follow.FOLLOWING, source.url))
+
+    async def _copy(self, batch: Batch) -> None:
+        try:
+            await self._writer.ask("copy", *_BATCHES.plain(batch))
+        except Conflict as error:  # what a process of this kind that died had handed over was copied meanwhile
+            raise Unavailable(f"the log has grown meanwhile: {error}") from error
 
     def _tell(self, now: Following) -> None:
         """Log and write down a change."""

@@ -66,12 +66,13 @@ def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trio]:
     primary = new_node(folder, args=args).start()
     with Link(primary.url) as link:
         near = new_replica(primary, folder, args, via=link.url).start()
-        far = new_replica(primary, folder, args).start()
+        far = new_replica(primary, folder, args, workers=1).start()
         try:
             yield Trio(primary, near, far, link)
             wait_until_equal(primary, near, far)
             check_copy(primary, near, far)
             assert "Traceback" not in primary.log + near.log + far.log
+            assert '"forged"' not in near.log + far.log
         finally:
             for node in (near, far, primary):
                 node.kill()

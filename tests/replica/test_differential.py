@@ -4,23 +4,33 @@ import os
 import random
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from hashlib import sha256
 
 import pytest
 from attrs import Factory, define
 
 from changelog.blobs import Blobs
+from changelog.codec import EVENTS, decode
 from changelog.env import DEFAULT_MAP_SIZE, VIEW_SETS
-from changelog.errors import LedgerpiError
+from changelog.events.upstream import MirroredFile
 from changelog.fold import VIEW_TABLES
-from changelog.names import FileName, IndexName, ProjectName
+from changelog.names import FileName, IndexName, ProjectName, Version
 from changelog.reader import Reader
 from changelog.views import indexes
 from replica.word import KEY as VOUCHED
-from server.commands import Caller, ChangeMirrorPage, Command, RecordMetadata, ReportHash, Request
+from server.commands import (
+    OPERATOR,
+    AcceptHash,
+    Caller,
+    ChangeMirrorPage,
+    RecordFile,
+    RecordMetadata,
+    ReportHash,
+    Request,
+)
 from server.layout import Layout
 from server.wire import ask
-from tests.following import Replica, check_copy, ledgerpi, new_replica, new_token, wait_until_equal
+from tests.following import Replica, check_copy, entries, ledgerpi, new_replica, new_token, wait_until_equal
 from tests.http.accounts import PASSWORD, fresh
 from tests.http.client import Client, Dist, basic, sdist, wheel
 from tests.nodes import Rows
@@ -34,6 +44,7 @@ FORMS = 100 if FULL else 4  # of each path, at random
 PROJECTS = ("demo", "demo-extra", "Other.Name")
 VERSIONS = ("1.0", "1.0.1", "2.0rc1")
 UPSTREAM = Caller(":upstream", 0)
+MAX_INDEXES = 4  # so that wishes meet
 WITHIN_S = 60.0
 
 
@@ -80,18 +91,24 @@ def change_password(world: World) -> object:
 
 
 def delete_user(world: World) -> object:
-    return world.root.delete(world.users.pop().user) if len(world.users) > 3 else None
+    """Delete one who has no index."""
+    return world.root.delete(world.users.pop().user) if len(world.users) > 2 else None
 
 
 def create_index(world: World) -> object:
+    if len(world.indexes) > MAX_INDEXES:
+        return None
     name = f"{world.chance.choice(world.users).user}/{fresh()}"
     bases = world.chance.sample(world.indexes, min(len(world.indexes), world.chance.randrange(3)))
     world.indexes.append(name)
-    return world.root.put(name, {"bases": bases, "volatile": world.chance.random() < 0.8, "title": "t"})
+    options = {"bases": bases, "volatile": world.chance.random() < 0.8, "title": "t", "acl_upload": ["root"]}
+    return world.root.put(name, options)
 
 
 def modify_index(world: World) -> object:
-    options = world.chance.choice([{"volatile": True}, {"acl_upload": ["root"]}, {"title": "other"}, {"bases": []}])
+    options = world.chance.choice(
+        [{"volatile": True}, {"acl_upload": ["root", "x"]}, {"title": "other"}, {"bases": []}]
+    )
     return world.root.patch(world.index(), options)
 
 
@@ -157,26 +174,61 @@ def enrol(world: World) -> object:
 def mirror(world: World) -> object:
     """Have the writer write down what an upstream would have said."""
     name = f"root/{fresh()}"
-    answer = world.root.put(name, {"type": "mirror", "mirror_url": "http://127.0.0.1:9/simple/", "title": "a mirror"})
+    options = {"type": "mirror", "mirror_url": "http://127.0.0.1:9/simple/", "title": "a mirror"}
+    answer = world.root.put(name, options)
+    assert answer.status_code == 200, answer.text
     reader = Reader(Layout(world.node.serverdir).changelog)
     with reader.snapshot() as store:
         row = indexes.find(store, IndexName(name))
     reader.close()
     assert row is not None
-    project, file = ProjectName("mirrored"), FileName("mirrored-1.0.tar.gz")
-    digest, other = bytes([world.chance.randrange(256)]) * 32, bytes(32)
-    for command in (
-        ChangeMirrorPage(row.incarnation, project, 0, "active", "", "../", (((), ()),)),
-        RecordMetadata(row.incarnation, project, file, digest),
-        ReportHash(row.incarnation, project, file, digest, other),
+    raw = f"Metadata-Version: 2.1\nName: mirrored\nSummary: {name}\n".encode()
+    digest, other, metadata = sha256(name.encode()).digest(), bytes(32), sha256(raw).digest()
+    filename, version = FileName("mirrored-1.0.tar.gz"), Version("1.0")
+    file = MirroredFile(filename, version, "files/", digest, (), len(name), None, ">=3", None, metadata, "")
+    where = (row.incarnation, ProjectName("mirrored"), filename)
+    publish(world.node, name.encode())
+    for caller, command in (
+        (UPSTREAM, ChangeMirrorPage(*where[:2], 0, "active", "", "../", (((file,), ()),))),
+        (UPSTREAM, RecordMetadata(*where, metadata)),
+        (UPSTREAM, RecordFile(*where, len(name), digest, metadata, completes=False)),
+        (UPSTREAM, ReportHash(*where, digest, other)),
+        (Caller(OPERATOR, 0), AcceptHash(IndexName(name), *where[1:], other)),
     ):
-        _commit(world, command)
+        request = Request(caller, command, (), ((metadata, raw),))
+        ask(Layout(world.node.serverdir).socket, "commit", request.plain())
     return answer
 
 
-def _commit(world: World, command: Command) -> None:
-    with suppress(LedgerpiError):  # a refusal is no entry, and so a part of no history
-        ask(Layout(world.node.serverdir).socket, "commit", Request(UPSTREAM, command).plain())
+def publish(node: Node, content: bytes) -> None:
+    """Give a primary a blob, as it has one before an entry names it."""
+    layout = Layout(node.serverdir)
+    spooled = layout.spool / "of-a-test"
+    spooled.write_bytes(content)
+    Blobs(layout.blobs).publish(spooled, sha256(content).digest())
+
+
+def tour(world: World) -> object:
+    """Do once what chance may leave out."""
+    root, index = world.nodes[0], world.indexes[0]
+    first, second, user = wheel("tour", "1.0"), wheel("tour", "2.0"), fresh()
+    answers = [
+        root.patch(index, {"title": "on tour", "acl_upload": ["root"], "volatile": True}),
+        *(root.upload(index, dist) for dist in (first, second)),
+        root.submit(index, "tour", "3.0", description="no file"),
+        root.patch(f"{index}/{first.path}", {"yanked": "broken"}),
+        root.patch(f"{index}/{first.path}", {"yanked": False}),
+        root.patch(f"{index}/tour", {"status": "archived", "reason": "why"}),
+        root.patch(f"{index}/tour", {"status": "active", "reason": ""}),
+        root.delete(f"{index}/{first.path}"),
+        root.delete(f"{index}/tour/2.0"),
+        root.upload(index, second),
+        root.delete(f"{index}/tour"),
+        root.put(user, {"password": PASSWORD}),
+        root.delete(user),
+    ]
+    assert not [(answer.status_code, answer.text) for answer in answers if answer.status_code >= 300]
+    return answers[-1]
 
 
 OFTEN = (upload, upload, upload, upload, register, create_index)
@@ -202,9 +254,9 @@ RARELY = (enrol, mirror)
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, Replica, Replica]]:
     """A primary, a replica of it, and a replica of the replica."""
     folder = tmp_path_factory.mktemp("chain")
-    primary = new_node(folder).start()
-    replica = new_replica(primary, folder).start()
-    second = new_replica(primary, folder, via=replica.url).start()
+    primary = new_node(folder, workers=1).start()
+    replica = new_replica(primary, folder, workers=1).start()
+    second = new_replica(primary, folder, via=replica.url, workers=1).start()
     try:
         yield primary, replica, second
         assert "Traceback" not in primary.log + replica.log + second.log
@@ -240,7 +292,7 @@ def played(nodes: tuple[Node, ...], seed: int) -> World:
     """Play a history of its own over all nodes."""
     chance = random.Random(seed)  # noqa: S311 - test data
     world = World(nodes[0], tuple(Client(node.url, "root", "secret") for node in nodes), chance)
-    for begin in (create_user, create_user, create_index, create_index, upload, *RARELY):
+    for begin in (create_user, create_user, create_index, create_index, tour, upload, *RARELY):
         begin(world)
     for _ in range(STEPS):
         answer = chance.choice((*OFTEN, *STEPS_OF, chance.choice(STEPS_OF)))(world)
@@ -290,6 +342,12 @@ def everything(node: Node) -> Rows:
             found[table] = [row for row in store.scan(table) if row[0] != VOUCHED]
     reader.close()
     return found
+
+
+def test_the_histories_have_events_of_all_kinds(nodes: tuple[Node, Replica, Replica]) -> None:
+    wait_until_equal(*nodes)
+    kinds = {type(decode(raw, serial)[0]).__name__ for serial, raw in enumerate(entries(nodes[2]), 1)}
+    assert not {event.__name__ for event in EVENTS} - kinds
 
 
 def test_what_a_replica_says_of_itself_is_of_the_same_history(nodes: tuple[Node, Replica, Replica]) -> None:

@@ -41,9 +41,9 @@ class Histories:
 @pytest.fixture(scope="module")
 def histories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Histories]:
     folder = tmp_path_factory.mktemp("histories")
-    primary = new_node(folder)
+    primary = new_node(folder, workers=1)
     token = new_token(primary, folder)
-    fork = Node(folder / "fork")
+    fork = Node(folder / "fork", workers=1)
     shutil.copytree(primary.serverdir, fork.serverdir, ignore=shutil.ignore_patterns("*.sock"))
     try:
         for node, count in ((primary, 5), (fork, 8)):
@@ -142,7 +142,7 @@ def test_the_folder_of_a_primary_is_no_replicas(histories: Histories) -> None:
 
 def test_an_interrupted_copy_goes_on_where_it_ended(histories: Histories, tmp_path: Path) -> None:
     begun(histories, tmp_path)
-    replica = Replica(tmp_path / "replica", [histories.primary.url], histories.token).start()
+    replica = Replica(tmp_path / "replica", [histories.primary.url], histories.token, workers=1).start()
     try:
         wait_until_equal(histories.primary, replica)
         check_copy(histories.primary, replica)
@@ -153,7 +153,7 @@ def test_an_interrupted_copy_goes_on_where_it_ended(histories: Histories, tmp_pa
 def test_a_primary_that_is_down_is_waited_for(histories: Histories, tmp_path: Path) -> None:
     with Link(histories.primary.url) as link:
         link.weather = Weather(closed=True)
-        replica = new_replica(histories.primary, tmp_path, via=link.url)
+        replica = new_replica(histories.primary, tmp_path, via=link.url, workers=1)
         with (tmp_path / "said").open("wb") as said:
             process = subprocess.Popen(replica.command, stdout=subprocess.PIPE, stderr=said)
         try:
@@ -167,7 +167,7 @@ def test_a_primary_that_is_down_is_waited_for(histories: Histories, tmp_path: Pa
 
 
 def test_of_two_primaries_the_second_is_followed_when_the_first_is_down(histories: Histories, tmp_path: Path) -> None:
-    replica = new_replica(histories.primary, tmp_path)
+    replica = new_replica(histories.primary, tmp_path, workers=1)
     replica.primaries = ("http://127.0.0.1:1", histories.primary.url)
     replica.start()
     try:
@@ -181,7 +181,7 @@ def test_of_two_primaries_the_second_is_followed_when_the_first_is_down(historie
 
 def test_a_revoked_replica_gets_nothing_more_until_it_has_another_token(histories: Histories, tmp_path: Path) -> None:
     primary, serverdir = histories.primary, str(histories.primary.serverdir)
-    replica = new_replica(primary, tmp_path, name="twice").start()
+    replica = new_replica(primary, tmp_path, name="twice", workers=1).start()
     try:
         wait_until_equal(primary, replica)
         ledgerpi("replica-token", "--serverdir", serverdir, "twice", "--revoke")

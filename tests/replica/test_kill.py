@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ SEED = 7
 CHECK_EVERY = 5  # rounds
 RECOVERY_S = 40.0
 UNKNOWN = frozenset({502, 503})
+STATE = re.compile(r'"state": "(\w+)"')  # in the log
 TARGETS = (
     ("replica", "tail"),
     ("primary", "writer"),
@@ -67,6 +69,7 @@ def test_kills_of_either_side_lose_nothing(cluster: Cluster) -> None:
     assert cluster.model.done > 3 * ROUNDS, "the load was too small to prove anything"
     assert cluster.model.unknown > 0, "no kill interrupted anything"
     check_node(cluster.primary)
+    assert set(STATE.findall(cluster.replica.log)) == {"following", "unreachable"}  # no false alarm
 
 
 def _round(cluster: Cluster, chance: random.Random, side: str, target: str) -> None:

@@ -311,4 +311,4 @@ def forked(pair: Pair, folder: Path) -> Node:
     copied = folder / "fork"
     shutil.copytree(pair.primary.serverdir, copied, ignore=shutil.ignore_patterns("*.sock"))
     pair.primary.start()
-    return Node(copied)
+    return Node(copied, workers=1)
