@@ -18,10 +18,12 @@ from changelog.names import FileName, IndexName, ProjectName
 from changelog.reader import Reader
 from changelog.views import upstream
 from replica.config import ReplicaConfig
+from replica.fetching import FETCHING
 from replica.follow import FOLLOWING
 from replica.primary import Primary
 from server.executors import in_thread
 from server.handlers.freshness import STALE, UNAVAILABLE
+from server.line import Line
 from server.mirrors import LIST, MOMENT_S, Look, Mirrors, Told, reason_of
 from server.news import News
 from server.upstream import names
@@ -63,7 +65,7 @@ class ReplicaMirrors(Mirrors):
 
     def __init__(self, config: ReplicaConfig, primary: Primary, reader: Reader, news: News) -> None:
         """Ask *primary*, whose entries come to *reader*, as *news* tell."""
-        super().__init__(config)
+        super().__init__(config, Line(config.fetch_socket, FETCHING))  # which is told of the use of files
         self._primary = primary
         self._reader = reader
         self._news = news
@@ -75,9 +77,6 @@ class ReplicaMirrors(Mirrors):
 
     async def connect(self) -> None:
         """Do nothing: no process here asks upstreams."""
-
-    def used(self, digest: bytes, size: int) -> None:
-        """Do nothing: files are not evicted here for being used seldom."""
 
     def adopt(self, index: int, project: ProjectName, filename: FileName) -> None:
         """Do nothing: the primary writes down what a mirror has."""

@@ -11,12 +11,12 @@ import requests
 from attrs import define, evolve, field
 
 from tests import archives
+from tests.following import Replica
 from tests.http import client
 from tests.http.client import Client, Dist
 from tests.mirror.site import fresh, until
 from tests.processes import LEDGERPI, Node
 from tests.replica.faulty import Faulty
-from tests.replicas import Replica
 
 STAGE, OTHER = "root/dev", "root/other"
 LARGE = 300_000  # bytes of a large file, or somewhat more

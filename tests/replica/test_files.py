@@ -15,10 +15,12 @@ from changelog.blobs import Blobs
 from changelog.reader import Reader
 from replica.config import ReplicaConfig
 from replica.fetch_process import FetchParts, keep_to_budget
+from server.line import Line
 from server.spool import Spool
 from server.submit import Submit
 from server.upstream import cache, state
 from tests.crowd import crowd
+from tests.following import Replica, new_replica
 from tests.http.client import Client, Dist
 from tests.mirror.asking import large as large_sdist
 from tests.mirror.site import fresh, until
@@ -42,10 +44,8 @@ from tests.replica.copied import (
     with_large_metadata,
 )
 from tests.replica.faulty import Fault, faulty
-from tests.replicas import Replica, new_replica
 from tests.upstream.server import Upstream, upstream
 
-OFFLINE = ("--offline-mode",)  # files of mirrors come from the primary as well
 SIZES = pytest.mark.parametrize("make", [small, large])
 
 
@@ -71,7 +71,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory, up: Upstream) -> Iterator[C
 def eager(tmp_path_factory: pytest.TempPathFactory, copied: Copied) -> Iterator[Replica]:
     """A replica with all files; at the end it has them, and nothing is wrong with it."""
     folder = tmp_path_factory.mktemp("eager")
-    replica = new_replica(copied.primary, folder, OFFLINE, urls=[copied.other.url], name="eager")
+    replica = new_replica(copied.primary, folder, via=copied.other.url, workers=1, name="eager")
     try:
         replica.start()
         yield replica
@@ -88,7 +88,7 @@ def eager(tmp_path_factory: pytest.TempPathFactory, copied: Copied) -> Iterator[
 def lazy(tmp_path_factory: pytest.TempPathFactory, copied: Copied) -> Iterator[Replica]:
     """A replica that fetches what it is asked for."""
     folder = tmp_path_factory.mktemp("lazy")
-    replica = new_replica(copied.primary, folder, (*OFFLINE, "--files", "lazy"), urls=[copied.proxy.url], name="lazy")
+    replica = new_replica(copied.primary, folder, ("--files", "lazy"), via=copied.proxy.url, workers=1, name="lazy")
     try:
         replica.start()
         yield replica
@@ -117,8 +117,8 @@ def late(
 ) -> Iterator[Replica]:
     """A replica with the files of one index, whose first start is after those; it may ask the primary itself too."""
     del deleted_before
-    folder, urls = tmp_path_factory.mktemp("late"), [copied.proxy.url, copied.primary.url]
-    replica = new_replica(copied.primary, folder, (*OFFLINE, "--files", OTHER), urls=urls, name="late")
+    replica = new_replica(copied.primary, tmp_path_factory.mktemp("late"), ("--files", OTHER), workers=1)
+    replica.primaries = (copied.proxy.url, copied.primary.url)
     try:
         replica.start()
         yield replica
@@ -360,7 +360,7 @@ async def test_files_of_mirrors_are_kept_to_the_budget(
     answer = await asyncio.to_thread(asked, copied.primary, "GET", file_path(dist, MIRROR).lstrip("/"))
     assert answer.content == dist.content
     await asyncio.to_thread(wait_until_here, eager, dist.content, uploaded.content)
-    options: dict[str, Any] = {"primary": eager.urls, "mirror_cache_size": 1}
+    options: dict[str, Any] = {"primary": eager.primaries, "mirror_cache_size": 1}
     config = ReplicaConfig(eager.serverdir, **options)
     state.prepare(tmp_path / "local")
     parts = FetchParts(
@@ -379,4 +379,11 @@ async def test_files_of_mirrors_are_kept_to_the_budget(
     again = await asyncio.to_thread(asked, eager, "GET", file_path(dist, MIRROR).lstrip("/"))
     assert again.content == dist.content
     tested.close()
+    line = Line(config.fetch_socket, "process")
+    await line.ask("used", [(bytes(32), 5)])
+    line.close()
+    local = state.LocalState(config.layout.local, readonly=True)
+    with local.read() as store:
+        assert state.USES.get(store, bytes(32)) is not None
+    local.close()
     parts.close()

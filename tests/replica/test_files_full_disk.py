@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from tests.crash.disks import mounted
+from tests.following import new_replica
 from tests.mirror.site import until
 from tests.processes import new_node
 from tests.replica.copied import STAGE, Copied, asked, blob, large, wait_until_here
 from tests.replica.faulty import Fault, faulty
-from tests.replicas import new_replica
 
 SIZE_MIB = 48
 
@@ -16,7 +16,7 @@ def test_files_wait_for_space(tmp_path: Path) -> None:
     node = new_node(tmp_path, workers=1).start()
     with mounted(tmp_path, "tmpfs", SIZE_MIB) as disk, faulty(node.url) as proxy:
         copied = Copied(node, proxy, proxy)
-        replica = new_replica(node, disk.root, ("--offline-mode",), urls=[proxy.url])
+        replica = new_replica(node, disk.root, via=proxy.url, workers=1)
         try:
             replica.start()
             dist = large()
