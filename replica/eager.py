@@ -43,6 +43,7 @@ class Eager:
         self._room = asyncio.Event()  # fewer wait than the log is looked ahead for
         self._missing: dict[bytes, Named] = {}
         self._tries: Counter[bytes] = Counter()
+        self._pausing: dict[bytes, asyncio.TimerHandle] = {}  # those that wait to be tried again
 
     @property
     def standing(self) -> Mapping[str, int]:
@@ -90,7 +91,10 @@ class Eager:
 
     def _add(self, missing: "list[Named] | tuple[Named, ...]") -> None:
         for named in missing:
-            if named.digest not in self._missing:
+            pause = self._pausing.pop(named.digest, None)
+            if pause is not None:
+                pause.cancel()  # what was to no avail before may have changed with the new entry
+            if pause is not None or named.digest not in self._missing:
                 self._waiting.put_nowait(named.digest)
             self._missing[named.digest] = named  # the newest entry decides whether it is needed
 
@@ -103,13 +107,13 @@ class Eager:
                 self._room.set()
             try:
                 await self._fetch(digest)
-            except (Unreachable, StorageFull):
-                self._try_again(digest)
+            except (Unreachable, StorageFull):  # no fault of this one: it comes to the end of the queue
                 await asyncio.sleep(jittered(rest_s, random.random))
                 rest_s = min(2 * rest_s, LONGEST_REST_S)
+                self._waiting.put_nowait(digest)
             except LedgerpiError:
-                self._try_again(digest)
                 rest_s = FIRST_REST_S
+                self._pause(digest)
             else:
                 rest_s = FIRST_REST_S
 
@@ -134,8 +138,13 @@ class Eager:
         del self._missing[digest]
         self._tries.pop(digest, None)
 
-    def _try_again(self, digest: bytes) -> None:
+    def _pause(self, digest: bytes) -> None:
+        """Let a blob be tried again later."""
         wait_s = min(FIRST_AGAIN_S * 2.0 ** min(self._tries[digest], MOST_DOUBLED), LONGEST_AGAIN_S)
         self._tries[digest] += 1
         loop = asyncio.get_running_loop()
-        loop.call_later(jittered(wait_s, random.random), self._waiting.put_nowait, digest)
+        self._pausing[digest] = loop.call_later(jittered(wait_s, random.random), self._resume, digest)
+
+    def _resume(self, digest: bytes) -> None:
+        del self._pausing[digest]
+        self._waiting.put_nowait(digest)

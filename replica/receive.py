@@ -11,6 +11,16 @@ from server.upstream.download import Download
 from server.upstream.sink import Sink
 
 ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+ELSEWHERE = frozenset(  # the trouble is not with the blob
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
 
 
 class NotThere(Unavailable):
@@ -94,7 +104,7 @@ def _place(answer: aiohttp.ClientResponse, have: int) -> tuple[int, int]:
     """
     if answer.status in ABSENT:
         raise NotThere("it does not have the file")
-    if answer.status >= HTTPStatus.BAD_REQUEST:
+    if answer.status in ELSEWHERE:
         raise Unreachable(f"it answers {answer.status}")
     if answer.status == HTTPStatus.OK and answer.content_length is not None:
         return have, answer.content_length
