@@ -49,9 +49,12 @@ class Known:
 
 
 def read_batch(store: Store, after: int) -> Batch | None:
-    """Return what follows entry *after*, up to the bounds of a batch, or None at the end of the log."""
+    """Return what follows entry *after*, up to the bounds of a batch, or None at the end of the log.
+
+    None too while the head is not signed, amid a copy: nothing could be proved.
+    """
     head = log.head(store)
-    if after >= head.size:
+    if after >= head.size or not head.checkpoint:
         return None
     taken, size = _Taken(), 0
     for serial, raw in log.entries(store, after + 1):

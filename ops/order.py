@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from changelog.blobs import Blobs
 from changelog.env import DEFAULT_MAP_SIZE, Env
-from changelog.errors import LedgerpiError
+from changelog.errors import LedgerpiError, Refused
 from changelog.fold import VIEW_TABLES
 from changelog.records import Record
 from changelog.writer import Already, Committed, Proposal, Writer
 from ops.node import locked, writer_lives
+from replica.create import is_replica
 from server import keys
 from server.commands import OPERATOR, Caller, Command, Request
 from server.decide import decide
@@ -23,9 +24,11 @@ def carry_out(layout: Layout, command: Command, records: Sequence[Record] = ()) 
     """Carry out *command* as the operator of the node.
 
     Raises:
-        LedgerpiError: it is refused, or another process has the lock.
+        LedgerpiError: it is refused, the node is a replica, or another process has the lock.
         OutcomeUnknown: the writer ended before it answered.
     """
+    if is_replica(layout):
+        raise Refused(f"{layout.serverdir} holds a replica: its primary has to decide")
     if not writer_lives(layout):
         with locked(layout):
             return _here(layout, command, records)

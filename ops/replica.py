@@ -13,13 +13,17 @@ from ops.node import locked
 from ops.node_options import announce, node_options
 from replica import first_copy
 from replica.config import REFUSE, SERVE, WARN, ReplicaConfig
-from replica.create import create_replica, is_replica
+from replica.create import create_replica, is_replica, put_token, read_token
 from replica.tail import Diverged
 from server import replica_token
 from server.logs import configure_logs
 from server.supervisor import Programs, Supervisor
 
-PROGRAMS = Programs(writer="replica.writer_process", worker="replica.worker", more=(("tail", "replica.tail_process"),))
+PROGRAMS = Programs(
+    writer="replica.writer_process",
+    worker="replica.worker",
+    more=(("tail", "replica.tail_process"), ("fetch", "replica.fetch_process")),
+)
 EXIT_CODES: tuple[tuple[type[Exception], int], ...] = ((Diverged, 3), (Damaged, 4), (Conflict, 6))
 
 
@@ -42,9 +46,16 @@ Exit codes where the history can not be copied: 3 = diverged, 4 = not what the l
     "--token-file",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What ledgerpi replica-token printed; needed once.",
+    help="What ledgerpi replica-token printed; needed once, and again for another token.",
 )
 @click.option("--primary-ca-file", metavar="FILE", default="", help="Certificates to trust besides the system's.")
+@click.option(
+    "--files",
+    multiple=True,
+    metavar="all|lazy|INDEX",
+    help="Which files to fetch before anybody asks: all (the default), none (lazy), or those of an index; "
+    "again for further indexes.",
+)
 @click.option(
     "--max-age",
     "max_age_s",
@@ -81,19 +92,25 @@ def replica(serverdir: Path, token_file: Path | None, **options: Any) -> None:  
 
 
 def _make(config: ReplicaConfig, token_file: Path | None) -> None:
-    """Make the node if there is none."""
+    """Make the node if there is none; one that is there takes the token."""
     layout = config.layout
-    if layout.data_file.is_file():
-        if not is_replica(layout):
-            raise click.UsageError(f"{layout.serverdir} holds a primary; a replica needs a folder of its own")
-        return
+    there = layout.data_file.is_file()
+    if there and not is_replica(layout):
+        raise click.UsageError(f"{layout.serverdir} holds a primary; a replica needs a folder of its own")
     if token_file is None:
-        raise click.UsageError("a new replica needs --token-file (ledgerpi replica-token makes one)")
+        if not there:
+            raise click.UsageError("a new replica needs --token-file (ledgerpi replica-token makes one)")
+        return
     try:
         token = replica_token.read(token_file.read_text())
     except InvalidInput as error:
         raise click.UsageError(f"{token_file}: {error}") from error
-    create_replica(layout, token, config.map_size)
+    if not there:
+        create_replica(layout, token, config.map_size)
+    elif (token.origin, token.log_key) != ((old := read_token(layout)).origin, old.log_key):
+        raise click.UsageError(f"{token_file} is for {token.origin}, but {layout.serverdir} has {old.origin}")
+    else:
+        put_token(layout, token)  # the one before may have been revoked
 
 
 def _copy(config: ReplicaConfig) -> None:

@@ -1,16 +1,32 @@
-"""Configuration of a replica: what a node has, and whom it follows."""
+"""Configuration of a replica: what a node has, whom it follows, and which files it keeps."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from attrs import field, frozen
 from attrs.validators import gt, in_, min_len, optional
 
+from changelog.names import index_name
 from server.config import Config
 from server.stream import HEARTBEAT_S
+
+ALL, LAZY = "all", "lazy"  # words of --files besides the names of indexes
 
 TOKEN_FILE = "replica.token"  # noqa: S105 - its name; it is there if, and only if, the node is a replica
 
 SERVE, WARN, REFUSE = "serve", "warn", "refuse"  # what a copy that is too old is good for
+
+
+def _files(given: Iterable[str]) -> tuple[str, ...]:
+    """Return what ``--files`` says, ALL if nothing; raises InvalidName."""
+    words = dict.fromkeys(text if text in (ALL, LAZY) else index_name(text) for text in given)
+    return tuple(words) or (ALL,)
+
+
+def _check_files(_config: object, _field: object, files: tuple[str, ...]) -> None:
+    """Raise ValueError unless *files* is one of the two words, or names of indexes."""
+    if len(files) > 1 and {ALL, LAZY} & set(files):
+        raise ValueError(f"--files {ALL} and --files {LAZY} stand alone, not beside another --files")
 
 
 @frozen
@@ -24,6 +40,10 @@ class ReplicaConfig(Config):
     )
     when_stale: str = field(default=WARN, validator=in_((SERVE, WARN, REFUSE)))  # what is done with reads then
 
+    files: tuple[str, ...] = field(  # what is fetched before anybody asks: ALL, LAZY (nothing) or what indexes name
+        default=(ALL,), converter=_files, validator=_check_files
+    )
+
     @property
     def token_file(self) -> Path:
         """Where the token lies."""
@@ -33,3 +53,18 @@ class ReplicaConfig(Config):
     def following_file(self) -> Path:
         """Where the process that follows says how it is doing."""
         return self.layout.run / "following.json"
+
+    @property
+    def fetch_socket(self) -> Path:
+        """Where the process that fetches files listens."""
+        return self.layout.run / "fetch.sock"
+
+    @property
+    def files_file(self) -> Path:
+        """Where that process says how it is doing."""
+        return self.layout.run / "files.json"
+
+    @property
+    def backlog(self) -> Path:
+        """What that process has yet to fetch; can be thrown away."""
+        return self.layout.local / "files"

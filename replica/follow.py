@@ -6,6 +6,8 @@ from pathlib import Path
 
 from attrs import asdict, field, frozen
 
+from replica.config import ReplicaConfig
+
 FOLLOWING, UNREACHABLE, BEHIND, DIVERGED, FORGED, REFUSED = (
     "following",
     "unreachable",
@@ -42,3 +44,11 @@ def read(path: Path) -> Following:
         return Following(**json.loads(path.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return NEVER
+
+
+def candidates(config: ReplicaConfig) -> list[str]:
+    """Return the URLs of all who may be asked, without a slash at the end; first the one that is followed."""
+    following = read(config.following_file)
+    urls = [url.rstrip("/") for url in config.primary]
+    first = [following.primary] if following.state == FOLLOWING else []
+    return list(dict.fromkeys([*first, *urls]))

@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import structlog
 from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
 
 from changelog.blobs import Blobs
-from changelog.errors import LedgerpiError
+from changelog.errors import InvalidForm, InvalidName, LedgerpiError
+from replica.config import ReplicaConfig
 from replica.primary import Primary, unanswered
+from replica.tail import open_session, read_all
 from server.executors import in_thread
 from server.forms import Form, FormLimits, read_form
 from server.outside import outside_url
@@ -18,10 +23,15 @@ from server.parts import Parts
 from server.positions import POSITION, parse
 
 MAX_ANSWER = 16 << 20  # bytes of an answer to a write
+ANSWER_S = 120.0  # for an answer, once the primary has the request
+STALLED_S = 20.0  # without a byte being taken
 PATIENCE_S = 30.0  # until the own log has what the primary has
 QUEUED = 16  # pieces of a body that wait to be read as a form
 HOP_BY_HOP = ("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-authorization")
 NOT_FORWARDED = frozenset({*HOP_BY_HOP, "expect", "host"})
+DECODED = frozenset({"gzip", "deflate", "br", "zstd"})  # codings of bodies that were undone when they are read here
+AS_SENT = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # headers that no client needs to be given
+VISIBLE = "".join(map(chr, range(33, 127)))
 NOT_RETURNED = frozenset({*HOP_BY_HOP, "content-length", "date", "server", "x-devpi-uuid"})
 MULTIPART = "multipart/form-data"
 
@@ -31,9 +41,11 @@ logger = structlog.get_logger()
 class Forward:
     """Sends requests on; made inside a running loop."""
 
-    def __init__(self, primary: Primary) -> None:
+    def __init__(self, config: ReplicaConfig, primary: Primary) -> None:
         """Send them to *primary*, whose connections are closed with this."""
         self._primary = primary
+        self._session = open_session(config.primary_ca_file, silence_s=ANSWER_S)
+        self._session._retry_connection = False  # noqa: SLF001 - there is no option: a DELETE would be sent twice
 
     async def __call__(self, parts: Parts, request: web.BaseRequest) -> web.StreamResponse:
         """Return the primary's answer to *request*, when the own log has what it tells of.
@@ -53,23 +65,35 @@ class Forward:
         return answer
 
     async def _ask(self, parts: Parts, request: web.BaseRequest, keeping: "_Keeping | None") -> web.Response:
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in NOT_FORWARDED}
+        headers = _sent(request)
         headers["X-Outside-Url"] = outside_url(parts, request)
-        body = _body(request, keeping) if request.can_read_body else None
-        url = self._primary.url + request.raw_path
+        url = URL(self._primary.url + _target(request), encoded=True)
+        body = _Body(request, keeping)
         try:
-            async with self._primary.session.request(
-                request.method, url, headers=headers, data=body, allow_redirects=False
-            ) as answer:
-                raw = await answer.content.read(MAX_ANSWER)
+            async with (
+                asyncio.timeout(None) as body.patience,
+                self._session.request(
+                    request.method,
+                    url,
+                    headers=headers,
+                    data=body.pieces() if request.can_read_body else None,
+                    allow_redirects=False,
+                    expect100=body.waits_to_be_asked,
+                    skip_auto_headers=AS_SENT,
+                ) as answer,
+            ):
+                raw = await read_all(answer.content, MAX_ANSWER)
                 return web.Response(
                     status=answer.status, reason=answer.reason, body=raw, headers=_returned(answer.headers)
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if body.failure is not None:
+                raise body.failure from error
             raise unanswered(error) from error
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._session.close()
         await self._primary.close()
 
 
@@ -92,6 +116,7 @@ class _Keeping:
     async def publish(self, blobs: Blobs) -> None:
         """Keep the file as a blob; without it, it would be fetched."""
         try:
+            await self.put(None)  # all was read, or there were no answer; but what sends it may have been ended before
             form = await self._reading
             file = form.files.get("content")
             if file is not None:
@@ -112,13 +137,35 @@ class _Keeping:
             yield piece
 
 
-async def _body(request: web.BaseRequest, keeping: _Keeping | None) -> AsyncIterator[bytes]:
-    async for piece in request.content.iter_any():
-        if keeping is not None:
-            await keeping.put(piece)
-        yield piece
-    if keeping is not None:
-        await keeping.put(None)
+class _Body:
+    """A body on its way."""
+
+    def __init__(self, request: web.BaseRequest, keeping: _Keeping | None) -> None:
+        self.patience = asyncio.timeout(None)
+        self.failure: web.RequestPayloadError | None = None  # of the client
+        self.waits_to_be_asked = (  # RFC 9110 section 10.1.1
+            request.can_read_body and request.headers.get("Expect", "").lower() == "100-continue"
+        )
+        self._request = request
+        self._keeping = keeping
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield what the client sends; once the primary wants it, if the client waits for that."""
+        if self.waits_to_be_asked and self._request.transport is not None:
+            self._request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        now = asyncio.get_running_loop().time
+        try:
+            async for piece in self._request.content.iter_any():
+                if self._keeping is not None:
+                    await self._keeping.put(piece)
+                self.patience.reschedule(now() + STALLED_S)
+                yield piece
+                self.patience.reschedule(None)  # the client may take its time
+        except web.RequestPayloadError as error:
+            self.failure = error
+            raise
+        if self._keeping is not None:
+            await self._keeping.put(None)
 
 
 async def _arrived(parts: Parts, answer: web.Response) -> None:
@@ -126,6 +173,33 @@ async def _arrived(parts: Parts, answer: web.Response) -> None:
     said = answer.headers.get(POSITION)
     if said is not None and not await parts.news.beyond(parse(said).serial - 1, PATIENCE_S):
         logger.warning("answered before the entry came", position=said)
+
+
+def _target(request: web.BaseRequest) -> str:
+    """Return the path and query of a request as they came; other bytes than visible ASCII are escaped."""
+    path, mark, query = request.raw_path.partition("?")
+    if not path.startswith("/"):  # absolute form, or no path at all
+        try:
+            path = "/" + urlsplit(path).path.removeprefix("/")
+        except ValueError as error:
+            raise InvalidName(f"not a path: {path[:200]!a}") from error
+    return quote(path + mark + query, safe=VISIBLE, errors="surrogateescape")
+
+
+def _sent(request: web.BaseRequest) -> CIMultiDict[str]:
+    """Return the headers of a request as they go on.
+
+    Raises:
+        InvalidForm: one is not UTF-8.
+    """
+    decoded = request.headers.get("Content-Encoding", "").lower() in DECODED
+    left_out = NOT_FORWARDED | ({"content-encoding", "content-length"} if decoded else frozenset())
+    headers = CIMultiDict((name, value) for name, value in request.headers.items() if name.lower() not in left_out)
+    try:
+        "".join(headers.values()).encode()
+    except UnicodeEncodeError as error:
+        raise InvalidForm("a header is not UTF-8") from error
+    return headers
 
 
 def _is_form(request: web.BaseRequest) -> bool:

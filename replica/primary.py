@@ -18,7 +18,7 @@ class Primary:
     def __init__(self, config: ReplicaConfig, limit: int = 100) -> None:
         """Make at most *limit* connections, 0 = as many as are wanted."""
         self._config = config
-        self.session = open_session(config.primary_ca_file, limit)
+        self.session = open_session(config.primary_ca_file, limit=limit)
         self._timeout = aiohttp.ClientTimeout(  # the primary is to a replica what an upstream is to it
             total=config.upstream_timeout_s, sock_connect=config.upstream_connect_timeout_s
         )

@@ -3,7 +3,7 @@
 import time
 
 from changelog.reader import Reader
-from replica import follow, word
+from replica import files, follow, word
 from replica.config import ReplicaConfig
 from replica.follow import FOLLOWING
 
@@ -11,16 +11,17 @@ RECENT_S = 15.0  # that a copy counts as current where --max-age does not say: t
 
 
 class Standing:
-    """Reads what the process that follows and the writer left."""
+    """Reads what the processes that follow and fetch, and the writer left."""
 
     def __init__(self, config: ReplicaConfig, reader: Reader) -> None:
         """Read the node's own files and tables."""
         self._path = config.following_file
+        self._files = config.files_file
         self._bound_s = RECENT_S if config.max_age_s is None else config.max_age_s
         self._reader = reader
 
     def __call__(self) -> dict[str, object]:
-        """Return whom this node follows, how that goes, and how old the newest word for its head is."""
+        """Return whom this node follows and how that goes, how old the newest word for its head is, and its files."""
         following = follow.read(self._path)
         return {
             "primary": following.primary,
@@ -28,6 +29,7 @@ class Standing:
             "following-reason": following.reason,
             "following-since": following.since,
             "head-age": self._age_s(),
+            "files": files.read(self._files),
         }
 
     def trouble(self) -> str:

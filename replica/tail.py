@@ -10,7 +10,7 @@ import aiohttp
 from attrs import frozen
 
 from changelog.copying import Batch
-from changelog.errors import Conflict, LedgerpiError, Unauthenticated, Unavailable
+from changelog.errors import Conflict, InvalidEntry, LedgerpiError, Unauthenticated, Unavailable
 from server.stream import BEHIND, DIVERGED, Cursor, read_frame
 from server.wire import Frames
 
@@ -40,11 +40,13 @@ class Source:
     @property
     def headers(self) -> dict[str, str]:
         """What each request carries."""
-        return {"Authorization": f"Bearer {self.token}"}
+        return {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}  # what refusals say is read
 
 
-def open_session(ca_file: str = "", limit: int = 100) -> aiohttp.ClientSession:
-    """Return a session for requests to other nodes, on at most *limit* connections; made inside a running loop.
+def open_session(ca_file: str = "", *, silence_s: float = SILENCE_S, limit: int = 100) -> aiohttp.ClientSession:
+    """Return a session for requests to other nodes; made inside a running loop.
+
+    They may be silent for *silence_s*; at most *limit* connections are made, 0 = as many as are wanted.
 
     Raises:
         OSError: *ca_file* can not be read as certificates.
@@ -54,7 +56,7 @@ def open_session(ca_file: str = "", limit: int = 100) -> aiohttp.ClientSession:
         context.load_verify_locations(Path(ca_file))
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=context, limit=limit),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=silence_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
@@ -70,9 +72,9 @@ async def follow(session: aiohttp.ClientSession, source: Source, cursor: Cursor)
         Behind, Diverged: the other node can not be followed from here.
         Conflict: it has another log altogether.
         Unauthenticated: the token is not good there.
-        InvalidEntry: what came are no frames.
+        InvalidEntry: what came are no frames, or do not follow each other.
     """
-    frames = Frames()
+    frames, after = Frames(), cursor.at.size
     try:
         async with session.get(
             f"{source.url}/+changelog", params=cursor.query, headers=source.headers, allow_redirects=False
@@ -81,16 +83,35 @@ async def follow(session: aiohttp.ClientSession, source: Source, cursor: Cursor)
                 raise await _refusal(answer)
             async for data in answer.content.iter_any():
                 for frame in frames.feed(data):
-                    yield read_frame(frame)
+                    item = read_frame(frame)
+                    if isinstance(item, Batch):
+                        if item.first != after + 1 or not item.entries:
+                            raise InvalidEntry(f"entries {item.first} to {item.last} came behind entry {after}")
+                        after = item.last
+                    yield item
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise Unavailable(f"{source.url} can not be followed: {str(error) or type(error).__name__}") from error
     raise Unavailable(f"{source.url} ended the stream")
 
 
+async def read_all(content: aiohttp.StreamReader, most: int) -> bytes:
+    """Return a whole body.
+
+    Raises:
+        Unavailable: it is over *most* bytes.
+    """
+    body = bytearray()
+    async for piece in content.iter_any():
+        body += piece
+        if len(body) > most:
+            raise Unavailable(f"the answer is over {most} bytes")
+    return bytes(body)
+
+
 async def _refusal(answer: aiohttp.ClientResponse) -> LedgerpiError:
     try:
-        said = json.loads(await answer.content.read(MAX_REFUSAL))
-    except ValueError:
+        said = json.loads(await read_all(answer.content, MAX_REFUSAL))
+    except (ValueError, RecursionError, Unavailable):
         said = None
     said = said if isinstance(said, dict) else {}
     message = str(said.get("message", f"it answers {answer.status}"))[:500]

@@ -13,7 +13,7 @@ import structlog
 import uvloop
 
 from changelog.copying import Batch
-from changelog.errors import Conflict, Damaged, LedgerpiError, Unauthenticated
+from changelog.errors import Conflict, Damaged, LedgerpiError, Unauthenticated, Unavailable
 from changelog.packing import Packing
 from changelog.reader import Reader
 from replica import follow, tail
@@ -30,6 +30,7 @@ from server.wire import death_of_parent, tell_ready
 
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 10.0
+MAX_REASON = 500  # characters; some tell of what others sent
 
 _BATCHES = Packing(Batch)
 
@@ -47,19 +48,22 @@ class Follower:
         self._writer = Submit(config.layout.socket)
         self._path = config.following_file
         self._told = follow.NEVER
+        self._copied = False  # anything since the last connection was made
 
     async def run(self) -> None:
         """Follow until this is cancelled."""
         wait_s = FIRST_WAIT_S
+        follow.write(self._path, follow.NEVER)  # what a process that ended found may no longer be so
         async with tail.open_session(self._config.primary_ca_file) as session:
             for url in cycle(self._config.primary):
-                began = asyncio.get_running_loop().time()
+                began, self._copied = asyncio.get_running_loop().time(), False
+                source = Source(url.rstrip("/"), self._token.text)
                 try:
-                    await self._follow(session, Source(url.rstrip("/"), self._token.text))
+                    await self._follow(session, source)
                 except LedgerpiError as error:
-                    self._tell(Following(state_of(error), url, str(error)))
-                lasted = asyncio.get_running_loop().time() - began
-                wait_s = FIRST_WAIT_S if lasted > LONGEST_WAIT_S else min(wait_s * 2, LONGEST_WAIT_S)
+                    self._tell(Following(state_of(error), source.url, str(error)[:MAX_REASON]))
+                was_of_use = self._copied or asyncio.get_running_loop().time() - began > LONGEST_WAIT_S
+                wait_s = FIRST_WAIT_S if was_of_use else min(wait_s * 2, LONGEST_WAIT_S)
                 await asyncio.sleep(jittered(wait_s, random.random))
 
     async def _follow(self, session: aiohttp.ClientSession, source: Source) -> None:
@@ -68,10 +72,17 @@ class Follower:
         async with aclosing(tail.follow(session, source, cursor)) as stream:
             async for item in stream:
                 if isinstance(item, Batch):
-                    await self._writer.ask("copy", *_BATCHES.plain(item))
+                    await self._copy(item)
+                    self._copied = True
                 else:
                     await self._writer.ask("alive", item)
                 self._tell(Following(follow.FOLLOWING, source.url))
+
+    async def _copy(self, batch: Batch) -> None:
+        try:
+            await self._writer.ask("copy", *_BATCHES.plain(batch))
+        except Conflict as error:  # what a process of this kind that died had handed over was copied meanwhile
+            raise Unavailable(f"the log has grown meanwhile: {error}") from error
 
     def _tell(self, now: Following) -> None:
         """Log and write down a change."""

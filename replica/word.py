@@ -5,7 +5,7 @@ from attrs import frozen
 from changelog.packing import Packing
 from changelog.tables import Store
 
-_KEY = b"vouched"  # in meta
+KEY = b"vouched"  # in meta
 
 
 @frozen
@@ -30,7 +30,7 @@ _WORDS = Packing(Word)
 
 def find(store: Store) -> Word | None:
     """Return the newest word, None if there never was one."""
-    raw = store.get("meta", _KEY)
+    raw = store.get("meta", KEY)
     return None if raw is None else _WORDS.unpack(raw)
 
 
@@ -38,4 +38,4 @@ def keep(store: Store, word: Word) -> None:
     """Keep *word* unless there is a newer one."""
     before = find(store)
     if before is None or before.at < word.at:
-        store.put("meta", _KEY, _WORDS.pack(word))
+        store.put("meta", KEY, _WORDS.pack(word))

@@ -6,6 +6,7 @@ from attrs import evolve
 
 from replica.config import ReplicaConfig
 from replica.create import read_token
+from replica.fetching import FetchingLine
 from replica.forward import Forward
 from replica.mirrors import ReplicaMirrors
 from replica.primary import Primary
@@ -25,9 +26,10 @@ def make_replica_parts(plain: dict[str, Any], name: str) -> Parts:
     parts = evolve(
         parts,
         member=read_token(config.layout).name,
-        forward=Forward(primary),
+        forward=Forward(config, primary),
         through=Through(config),
         standing=Standing(config, parts.reader),
+        fetching=FetchingLine(config),
     )
     return parts if config.max_age_s is None else _bounded(config, parts, config.max_age_s)
 

@@ -10,7 +10,7 @@ from server.errors import response
 from server.handlers import simple
 from server.hot import HotAnswers
 from server.parts import Parts
-from server.positions import MIN_POSITION, POSITION, PREFIX, Position, of_head, reached, wanted, without_prefix
+from server.positions import MIN_POSITION, POSITION, Position, has_prefix, of_head, reached, wanted, without_prefix
 from server.requests import SERIAL, index_of, path_segments, project_of
 from server.routes import ALWAYS, ROUTES, Handler, shape
 
@@ -40,7 +40,7 @@ class App:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the answer to *request*; what the handlers raise becomes one here."""
-        waits = MIN_POSITION in request.headers or request.raw_path.startswith(PREFIX)
+        waits = MIN_POSITION in request.headers or has_prefix(request)
         is_old = self._staleness is not None and self._staleness.is_told()
         ready = None if waits or is_old else self._hot.find(request)
         if ready is not None:
@@ -54,8 +54,8 @@ class App:
             answer = redirect
         except LedgerpiError as error:
             answer = self._refusal(request, error)
-        except web.RequestPayloadError as error:  # a body that is not what its Content-Encoding says
-            answer = self._refusal(request, InvalidForm(f"the body can not be read: {error}"))
+        except (web.RequestPayloadError, ConnectionError) as error:
+            answer = self._broken_off(request, error)
         headers = answer.headers
         headers.update(self._headers)
         headers["X-Devpi-Serial"] = str(request.get(SERIAL) or self._position().serial)
@@ -98,6 +98,12 @@ class App:
             log = logger.warning if isinstance(error, Unavailable) else logger.error
             log("request failed", path=request.path[:200], status=answer.status, reason=str(error))
         return answer
+
+    def _broken_off(self, request: web.BaseRequest, error: Exception) -> web.Response:
+        """Return the answer to a body that is not what its Content-Encoding says, or whose client left amid it."""
+        if isinstance(error, ConnectionError) and request.transport is not None:
+            raise error
+        return self._refusal(request, InvalidForm(f"the body can not be read: {error}"))
 
     def _position(self) -> Position:
         with self._parts.reader.snapshot() as store:

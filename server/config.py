@@ -48,8 +48,8 @@ class Config:
     upstream_proxy: str = ""  # URL of a proxy for all upstreams, "" = none
     upstream_ca_file: str = ""  # certificates that are trusted besides the system's, "" = none
     mirror_cache_size: int = field(default=0, validator=ge(0))  # bytes of fetched files that are kept; 0 = all
-    page_cache: int = field(default=24 << 20, validator=ge(0))  # bytes of rendered pages in each worker's memory
-    file_cache: int = field(default=16 << 20, validator=ge(0))  # bytes of small files in each worker's memory
+    page_cache: int = field(default=16 << 20, validator=ge(0))  # bytes of rendered pages in each worker's memory
+    file_cache: int = field(default=8 << 20, validator=ge(0))  # bytes of small files in each worker's memory
 
     @property
     def layout(self) -> Layout:

@@ -1,5 +1,6 @@
 """What a worker is made of; a replica's is made of other parts of the same kinds."""
 
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from server.page_cache import PageCache
 from server.sources import Sources
 from server.spool import Spool
 from server.submit import Submit
+from server.wire import Frame
 
 
 class Forward(Protocol):
@@ -69,6 +71,23 @@ class Staleness(Protocol):
         """Look no more."""
 
 
+class Fetching(Protocol):
+    """Gets blobs that the log names and that are not here, from another node."""
+
+    def stream(self, digest: bytes, size: int, *, damaged: bool) -> AsyncIterator[Frame]:
+        """Have a blob fetched, also if there is one, that is *damaged*; yield what :mod:`server.growing` reads.
+
+        Raises:
+            Unavailable, StorageFull: it can not be had; perhaps after some of it came.
+        """
+
+    async def whole(self, digest: bytes, *, damaged: bool) -> None:
+        """Return when a blob is here; raises as :meth:`stream`."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
 @frozen
 class Parts:
     """All that handlers use."""
@@ -89,4 +108,5 @@ class Parts:
     forward: Forward | None = None  # of a replica, whose primary carries out what changes something
     through: Through | None = None  # the same, which fetches what mirrors have not fetched yet
     standing: Standing | None = None  # of a replica
+    fetching: Fetching | None = None  # of a replica; elsewhere what is missing is lost
     staleness: Staleness | None = None  # of a replica whose copy may not be of any age

@@ -9,17 +9,18 @@ import re
 
 from aiohttp import web
 from attrs import frozen
+from yarl import URL
 
 from changelog import log
 from changelog.codec import decode
-from changelog.errors import Conflict, InvalidForm, NotYet
+from changelog.errors import Conflict, InvalidForm, InvalidName, NotYet
 from changelog.tables import Store
 from changelog.views.cluster import MEMBER_BITS, shown_epoch
 from server.parts import Parts
 
 POSITION = "X-Ledgerpi-Position"
 MIN_POSITION = "X-Ledgerpi-Min-Position"
-PREFIX = "/+min/"
+PREFIXES = ("/+min/", "/%2Bmin/", "/%2bmin/")  # pip escapes the plus
 WAIT_S = 5.0  # for entries that are not here yet
 
 _TEXT = re.compile(r"([0-9]{1,10})\.([0-9]{1,4}):([0-9]{1,18})", re.ASCII)
@@ -51,24 +52,31 @@ def of_head(store: Store) -> Position:
     return Position(head.epoch, head.size)
 
 
+def has_prefix(request: web.BaseRequest) -> bool:
+    """Return whether the path begins with a position."""
+    return request.raw_path.startswith(PREFIXES)
+
+
 def wanted(request: web.BaseRequest) -> Position | None:
     """Return the least position that a request wants to see, None if it does not say.
 
     Raises:
         InvalidForm: what it says is none.
     """
-    if request.raw_path.startswith(PREFIX):
-        return parse(request.raw_path[len(PREFIX) :].partition("/")[0].replace("%3A", ":").replace("%3a", ":"))
+    if has_prefix(request):
+        return parse(request.raw_path.split("/", 3)[2].replace("%3A", ":").replace("%3a", ":"))
     said = request.headers.get(MIN_POSITION)
     return None if said is None else parse(said)
 
 
 def without_prefix(request: web.BaseRequest) -> web.BaseRequest:
     """Return the request for what follows the prefix."""
-    if not request.raw_path.startswith(PREFIX):
+    if not has_prefix(request):
         return request
-    _, slash, rest = request.raw_path[len(PREFIX) :].partition("/")
-    return request.clone(rel_url=slash + rest if slash else "/")
+    rest = "/" + "".join(request.raw_path.split("/", 3)[3:])
+    if rest.startswith("//"):  # a URL would take what follows for a host
+        raise InvalidName("a path segment is empty")
+    return request.clone(rel_url=URL(rest, encoded=True))
 
 
 async def reached(parts: Parts, position: Position) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+TURNS = 3  # of the loop after which there may be room: they cost less than to watch for it
 LOOK_S = 1.0  # between looks whether a client that takes nothing is still there
 
 State = tuple[int, int, int, int]  # another one after every write to a file
@@ -95,13 +96,22 @@ def _send_some(transport: asyncio.Transport, file: OpenFile, start: int, count: 
 async def _send_rest(transport: asyncio.Transport, file: OpenFile, start: int, count: int) -> None:
     """Send what the socket did not take at once."""
     end = start + count
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+        start += _send_if_open(transport, file, start, end - start)
+        if start == end:
+            return
     with _descriptor_to_watch(transport) as descriptor:
         while start < end:
             await _has_room(descriptor)
-            if transport.is_closing():
-                raise ConnectionResetError("the client left")
-            if not transport.get_write_buffer_size():  # what was written before goes first
-                start += _send_some(transport, file, start, end - start)
+            start += _send_if_open(transport, file, start, end - start)
+
+
+def _send_if_open(transport: asyncio.Transport, file: OpenFile, start: int, count: int) -> int:
+    """As :func:`_send_some`, after a while in which the client may have left; what was written before goes first."""
+    if transport.is_closing():
+        raise ConnectionResetError("the client left")
+    return 0 if transport.get_write_buffer_size() else _send_some(transport, file, start, count)
 
 
 @contextmanager

@@ -25,13 +25,14 @@ from server.upstream.asking import Upstreams
 from server.upstream.cache import Cache
 from server.upstream.client import Limits, UpstreamClient
 from server.upstream.documents import Documents
-from server.upstream.downloads import Download, Downloads
+from server.upstream.download import hand_on
+from server.upstream.downloads import Downloads
 from server.upstream.ending import end
 from server.upstream.failures import UpstreamFailed
 from server.upstream.lists import Lists
 from server.upstream.pages import Pages
 from server.upstream.state import LocalState
-from server.wire import PART, Frame, death_of_parent, error_frame, framed, tell_ready
+from server.wire import Frame, death_of_parent, error_frame, framed, tell_ready
 
 TIDY_EVERY_S = 3_600.0
 
@@ -94,26 +95,8 @@ class UpstreamService:
             return (await self._documents.get(index, project, filename),)
         if kind == "file":
             download = self.downloads.begin(index, project, filename, damaged=bool(items[3]))
-            return await self._hand_on(connection, number, download)
+            return await hand_on(connection, number, download)
         raise NotFound(f"no such message: {kind}")
-
-    async def _hand_on(self, connection: Connection, number: int, download: Download) -> tuple[object, ...]:
-        """Tell how far a download is, whenever it gets further, until it ends."""
-        news = asyncio.Event()
-        download.watchers.append(news.set)
-        try:
-            while not download.ended:
-                if download.path is not None:
-                    total = -1 if download.total is None else download.total
-                    connection.send(framed(number, PART, str(download.path), total, download.received))
-                await news.wait()
-                news.clear()
-        finally:
-            download.watchers.remove(news.set)
-        if download.error is not None:
-            raise download.error
-        path = "" if download.path is None else str(download.path)
-        return (path, download.total, download.received, download.sha256, download.held)
 
     async def close(self) -> None:
         """End what runs."""

@@ -36,6 +36,12 @@ def sign(vouched: Vouched, key: Ed25519PrivateKey) -> bytes:
     return key.sign(_CONTEXT + raw) + raw
 
 
+def claimed_size(signed: bytes) -> int:
+    """Return the size of the head that *signed* is for; not verified, so only of what the own writer gave."""
+    vouched: Vouched = _VOUCHED.unpack(signed[SIGNATURE_BYTES:])
+    return vouched.size
+
+
 def verify(signed: bytes, node_key: Callable[[int], bytes | None]) -> Vouched:
     """Return what *signed* says; *node_key* returns the public key of a member, None if there is no such member.
 

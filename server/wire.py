@@ -14,7 +14,7 @@ from changelog.errors import InvalidEntry, LedgerpiError, TooManyAttempts
 from changelog.packing import packb, unpackb
 
 LENGTH_BYTES = 4
-MAX_FRAME = 64 << 20  # bytes; large values are files
+MAX_FRAME = 256 << 20  # bytes; large values are files, but a batch of entries ends with a whole command
 MAX_SOCKET_PATH = 100  # bytes that every system takes
 BACKLOG = 128
 PART = "part"  # kind of the frames of an answer that goes on

@@ -106,6 +106,8 @@ def close(parts: Parts) -> None:
         parts.staleness.close()
     parts.submit.close()
     parts.mirrors.close()
+    if parts.fetching is not None:
+        parts.fetching.close()
     parts.pages.close()
     parts.files.close()
     parts.spool.close()

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 LEDGERPI = Path(sys.executable).with_name("ledgerpi")
 START_S = 60.0  # a busy machine is no failure
@@ -50,7 +51,7 @@ class Node:
     def _log_path(self) -> Path:
         return self.serverdir.with_name(f"{self.serverdir.name}.log")
 
-    def start(self) -> "Node":
+    def start(self) -> Self:
         """Start the node and return it when it answers.
 
         Raises:

@@ -10,9 +10,9 @@ from changelog.copying import Batch
 from changelog.errors import LedgerpiError, NotFound
 from changelog.log import Head
 from changelog.views import digests
-from server import replica_token
+from server import replica_token, vouching
 from server.answers import plain
-from server.executors import in_thread
+from server.executors import for_reading
 from server.handlers import sending
 from server.handlers.sending import Served
 from server.parts import Parts
@@ -44,6 +44,8 @@ async def stream(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.St
     headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     answer = web.StreamResponse(headers=headers)
     await answer.prepare(request)
+    if request.method == "HEAD":
+        return answer
     with suppress(ConnectionResetError, LedgerpiError):  # it left, or the writer ended: it comes again
         await _send(parts, request, answer, begin.at.size)
     return answer
@@ -62,33 +64,40 @@ async def blob(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
 
 
 async def _send(parts: Parts, request: web.BaseRequest, answer: web.StreamResponse, size: int) -> None:
-    """Send batches, each when the one before is on its way, and now and then the primary's word for its head."""
+    """Send batches, each when the one before is on its way, and now and then the primary's word for its head.
+
+    The word waits for the entries that it is for: commits come between the question and its answer.
+    """
     now = asyncio.get_running_loop().time
-    sent, due = size, 0.0
+    sent, due, word = size, 0.0, b""
     while True:
-        batch = await _next(parts, sent)
+        if now() >= due:
+            _check_token(parts, request)  # it may have been revoked meanwhile
+            word = word or bytes((await parts.submit.ask("vouch"))[0])
+            due = now() + HEARTBEAT_S
+        batch, seen = await _next(parts, sent)
         if batch is not None:
             await answer.write(batch_frame(batch))
             sent = batch.last
-            continue
-        if now() >= due:
-            _check_token(parts, request)  # it may have been revoked meanwhile
-            (vouched,) = await parts.submit.ask("vouch")
-            await answer.write(alive_frame(bytes(vouched)))
-            due = now() + HEARTBEAT_S
-        await parts.news.beyond(sent, due - now())
+        if word and vouching.claimed_size(word) <= sent:
+            await answer.write(alive_frame(word))
+            word = b""
+        if batch is None:
+            await parts.news.beyond(seen, due - now())
 
 
-async def _next(parts: Parts, after: int) -> Batch | None:
+async def _next(parts: Parts, after: int) -> tuple[Batch | None, int]:
+    """Return the next batch, and how many entries there are."""
     with parts.reader.snapshot() as store:
-        if log.head(store).size - after <= FEW:
-            return copying.read_batch(store, after)
-    return await in_thread(_read, parts, after)
+        size = log.head(store).size
+        if size - after <= FEW:
+            return copying.read_batch(store, after), size
+    return await for_reading(_read, parts, after)
 
 
-def _read(parts: Parts, after: int) -> Batch | None:
+def _read(parts: Parts, after: int) -> tuple[Batch | None, int]:
     with parts.reader.snapshot() as store:
-        return copying.read_batch(store, after)
+        return copying.read_batch(store, after), log.head(store).size
 
 
 def _refusal(parts: Parts, begin: Cursor, head: Head, there: bytes) -> web.Response | None:

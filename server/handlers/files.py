@@ -3,7 +3,7 @@
 from aiohttp import web
 from attrs import frozen
 
-from changelog import contents, log
+from changelog import log
 from changelog.errors import Gone, InvalidForm, NotFound, Refused
 from changelog.names import FileName, IndexName, file_name
 from changelog.tables import Store
@@ -38,11 +38,11 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
         if not mirrored:
             request[SERIAL] = log.head(store).size
             found = find(parts, store, plain)
-            document = _metadata(parts, store, found) if wants_metadata else b""
     if mirrored:  # without the snapshot: upstream may take its time
         return await mirror_files.get(parts, request, segments)
     row = found.row
     if wants_metadata:
+        document = await sending.document(parts, _metadata(found))
         served = Served(found.filename + mirror_files.METADATA, row.metadata, len(document), row.upload_time)
         return sending.whole(request, document, served)
     if "application/json" in accept_of(request):
@@ -124,10 +124,11 @@ def path_digest(first: str, second: str) -> bytes:
     return digest
 
 
-def _metadata(parts: Parts, store: Store, found: Found) -> bytes:
+def _metadata(found: Found) -> bytes:
+    """Return the digest of a file's core metadata."""
     if not found.row.metadata or found.row.filetype != "bdist_wheel":
         raise NotFound(f"{found.filename} has no core metadata")
-    return contents.read(store, parts.blobs, found.row.metadata)
+    return found.row.metadata
 
 
 def _meta(found: Found) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Files of mirrors: served from blobs, or handed on while they are fetched."""
 
 import time
+from contextlib import suppress
 
 from aiohttp import web
 from attrs import frozen
@@ -16,7 +17,7 @@ from changelog.views.page import Status
 from changelog.views.pages import Source
 from server.answers import enveloped, message
 from server.commands import Caller
-from server.growing import Arrived, GrowingAnswer, first_news
+from server.growing import Arrived, first_news
 from server.handlers import sending
 from server.handlers.sending import FOREVER, Served
 from server.mirrors import State, unavailable
@@ -75,6 +76,8 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
     if url:
         raise web.HTTPFound(url)
     size = _size_here(parts, found)
+    if size is None and parts.fetching is not None and found.got.sha256:
+        size = found.got.size  # another node of the cluster has fetched it
     if size is not None:
         answer = await _cached(parts, request, found.served(size, found.sha256))
         if answer is not None:
@@ -181,6 +184,9 @@ async def _metadata(parts: Parts, request: web.BaseRequest, found: Found) -> web
     with parts.reader.snapshot() as store:
         request[SERIAL] = log.head(store).size
         raw = _stored(parts, store, digest) if digest else None
+    if raw is None and digest and parts.fetching is not None:
+        with suppress(Unavailable):  # then upstream is asked, as elsewhere
+            raw = await sending.document(parts, digest)
     if raw is None:
         if parts.mirrors.offline:
             raise NotFound(f"the core metadata of {found.file.filename} are not cached")
@@ -208,10 +214,10 @@ def _size_here(parts: Parts, found: Found) -> int | None:
 
 
 async def _cached(parts: Parts, request: web.BaseRequest, served: Served) -> web.StreamResponse | None:
-    """Return the answer from a blob, None if that was removed or is damaged."""
+    """Return the answer from a blob, None if that was removed or is damaged, and no other node has it."""
     try:
         answer = await sending.blob(parts, request, served)
-    except BlobDamaged:
+    except (BlobDamaged, Unavailable):
         if parts.mirrors.offline:
             raise
         await parts.submit.ask("evict", [served.sha256], 0)
@@ -227,22 +233,13 @@ async def _fetch(parts: Parts, request: web.BaseRequest, found: Found, *, damage
     if found.sha256 and sending.not_modified(request, known := found.served(found.size or 0, found.sha256)):
         return web.Response(status=304, headers=sending.headers_of(known))
     if request.method == "HEAD" and found.size is not None:
-        head = web.StreamResponse(headers=sending.headers_of(found.served(found.size, found.sha256)))
-        head.content_length = found.size
-        return head
+        return sending.head(found.served(found.size, found.sha256))
     where = (found.index, found.project, found.file.filename)
     news = await first_news(parts.mirrors.download(*where, damaged=damaged))
     if isinstance(news, Arrived):
         return await _arrived(parts, request, found, news)
     served = found.served(news.total, found.sha256 or news.sha256)
-    headers = {**sending.headers_of(served), "X-Accel-Buffering": "no"}
-    if sending.not_modified(request, served):
-        return web.Response(status=304, headers=headers)
-    part = sending.wanted_range(request, served)
-    if part is None:
-        return GrowingAnswer(news, 0, served.size, headers, 200)
-    headers["Content-Range"] = part.content_range
-    return GrowingAnswer(news, part.start, part.length, headers, 206)
+    return sending.growing(request, news, served)
 
 
 async def _arrived(parts: Parts, request: web.BaseRequest, found: Found, news: Arrived) -> web.StreamResponse:

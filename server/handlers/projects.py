@@ -37,6 +37,7 @@ async def get_project(parts: Parts, request: web.BaseRequest, segments: list[str
         raise redirect(request, f"/{name}/{project}")
     base = outside_url(parts, request)
     asked, looks = await _asked(parts, name, project, request)
+    await _have_documents(parts, asked, project)
 
     def answer() -> web.Response:
         with parts.reader.snapshot() as store:
@@ -55,6 +56,7 @@ async def get_version(parts: Parts, request: web.BaseRequest, segments: list[str
         raise redirect(request, f"/{name}/{project}/{version}")
     base = outside_url(parts, request)
     asked, looks = await _asked(parts, name, project, request)
+    await _have_documents(parts, asked, project, version)
     with parts.reader.snapshot() as store:
         found = _merged(parts, store, asked, (project, version), base)
     if found is None:
@@ -121,6 +123,21 @@ async def _asked(
 ) -> tuple[tuple[Source, ...], list[Look]]:
     asked, looks = await settled(parts, name, project)
     return (asked[:1] if "ignore_bases" in request.query else asked), looks
+
+
+async def _have_documents(
+    parts: Parts, asked: tuple[Source, ...], project: ProjectName, version: Version | None = None
+) -> None:
+    """Have large core metadata fetched that a replica has not yet, of one version or of all."""
+    if parts.fetching is None:
+        return
+    with parts.reader.snapshot() as store:
+        rows = [row for _, index in asked if (row := projects.find(store, index, project)) is not None]
+        found = [release for row in rows for release in projects.releases(store, row.incarnation)]
+        wanted = {release.metadata for number, release in found if release.metadata and version in (None, number)}
+        missing = [digest for digest in wanted if store.get("contents", digest) is None and not parts.blobs.has(digest)]
+    for digest in missing:
+        await parts.fetching.whole(digest, damaged=False)
 
 
 def _missing(name: IndexName, what: str, looks: list[Look]) -> LedgerpiError:

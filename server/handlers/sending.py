@@ -5,7 +5,10 @@ import mimetypes
 from aiohttp import web
 from attrs import frozen
 
+from changelog import contents
+from changelog.errors import BlobDamaged
 from server.file_cache import SMALL
+from server.growing import Arrived, GrowingAnswer, News, first_news
 from server.parts import Parts
 from server.render.ranges import (
     ByteRange,
@@ -48,7 +51,32 @@ class Served:
 
 
 async def blob(parts: Parts, request: web.BaseRequest, served: Served) -> web.StreamResponse:
-    """Send a blob: small ones from memory, large ones by the kernel.
+    """Send a blob; a replica that has it not, or damaged, hands it on while it is fetched.
+
+    Raises:
+        BlobDamaged: it is missing or damaged.
+        Unavailable, StorageFull: it had to be fetched, and that failed.
+    """
+    try:
+        return await _stored(parts, request, served)
+    except BlobDamaged:
+        if parts.fetching is None:
+            raise
+    if not_modified(request, served):
+        return web.Response(status=304, headers=headers_of(served))
+    if request.method == "HEAD":
+        return head(served)
+    damaged = parts.blobs.has(served.sha256)
+    news = await first_news(parts.fetching.stream(served.sha256, served.size, damaged=damaged))
+    if not isinstance(news, Arrived):
+        return growing(request, news, served)
+    if news.held or not news.size:
+        return whole(request, news.held, served)
+    return await _stored(parts, request, served)
+
+
+async def _stored(parts: Parts, request: web.BaseRequest, served: Served) -> web.StreamResponse:
+    """Send a blob that is here: small ones from memory, large ones by the kernel.
 
     Raises:
         BlobDamaged: it is missing or damaged.
@@ -65,6 +93,41 @@ async def blob(parts: Parts, request: web.BaseRequest, served: Served) -> web.St
         return FileAnswer(file, 0, served.size, headers)
     headers["Content-Range"] = part.content_range
     return FileAnswer(file, part.start, part.length, headers, 206)
+
+
+async def document(parts: Parts, digest: bytes) -> bytes:
+    """Return derived bytes, which a replica that has them not fetches first; raises as :func:`blob`."""
+    try:
+        return _derived(parts, digest)
+    except BlobDamaged:
+        if parts.fetching is None:
+            raise
+    await parts.fetching.whole(digest, damaged=parts.blobs.has(digest))
+    return _derived(parts, digest)
+
+
+def _derived(parts: Parts, digest: bytes) -> bytes:
+    with parts.reader.snapshot() as store:
+        return contents.read(store, parts.blobs, digest)
+
+
+def head(served: Served) -> web.StreamResponse:
+    """Return the answer to HEAD for bytes that need not be here."""
+    answer = web.StreamResponse(headers=headers_of(served))
+    answer.content_length = served.size
+    return answer
+
+
+def growing(request: web.BaseRequest, news: News, served: Served) -> web.StreamResponse:
+    """Send bytes that are being fetched."""
+    headers = {**headers_of(served), "X-Accel-Buffering": "no"}
+    if not_modified(request, served):
+        return web.Response(status=304, headers=headers)
+    part = wanted_range(request, served)
+    if part is None:
+        return GrowingAnswer(news, 0, served.size, headers, 200)
+    headers["Content-Range"] = part.content_range
+    return GrowingAnswer(news, part.start, part.length, headers, 206)
 
 
 def whole(request: web.BaseRequest, body: bytes, served: Served) -> web.Response:

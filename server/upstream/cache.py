@@ -4,15 +4,18 @@ import asyncio
 import time
 from collections.abc import Iterable
 from itertools import islice
+from typing import Protocol
 
 import structlog
 
+from changelog.blobs import Blobs
 from changelog.errors import LedgerpiError
+from changelog.reader import Reader
 from changelog.views import digests
+from server.config import Config
 from server.executors import in_thread
-from server.upstream.asking import Upstreams
-from server.upstream.keeping import Kept
-from server.upstream.state import USES, Use
+from server.submit import Submit
+from server.upstream.state import USES, LocalState, Use
 
 FILL = 0.9  # of the budget, that is left after files were removed
 AT_ONCE = 200  # files that one message or transaction is about
@@ -21,13 +24,37 @@ SETTLED_S = 30  # a blob that was written since may be about to be named by an u
 logger = structlog.get_logger()
 
 
+class CacheParts(Protocol):
+    """What the process that fetches files has."""
+
+    @property
+    def config(self) -> Config:
+        """Has the budget."""
+
+    @property
+    def reader(self) -> Reader:
+        """Of the node's log."""
+
+    @property
+    def submit(self) -> Submit:
+        """The line to the writer, which removes blobs."""
+
+    @property
+    def blobs(self) -> Blobs:
+        """The files."""
+
+    @property
+    def local(self) -> LocalState:
+        """Where uses are noted."""
+
+
 class Cache:
     """The fetched files of a node."""
 
-    def __init__(self, upstreams: Upstreams) -> None:
+    def __init__(self, parts: CacheParts) -> None:
         """Keep to the budget of ``--mirror-cache-size``."""
-        self._upstreams = upstreams
-        self._budget = upstreams.config.mirror_cache_size
+        self._parts = parts
+        self._budget = parts.config.mirror_cache_size
         self._size = 0  # bytes, at most: what others removed is noticed when it is over the budget
         self._task: asyncio.Task[None] | None = None
 
@@ -37,17 +64,17 @@ class Cache:
             await in_thread(self._note_all)
             self._shrink()
 
-    def added(self, kept: Kept) -> None:
-        """Note a new file."""
-        self.used([(kept.sha256, kept.size)])
-        self._size += kept.size
+    def added(self, digest: bytes, size: int) -> None:
+        """Note a new file of *size* bytes."""
+        self.used([(digest, size)])
+        self._size += size
         if self._budget and self._size > self._budget:
             self._shrink()
 
     def used(self, files: Iterable[tuple[bytes, int]]) -> None:
         """Note that files (SHA-256, bytes) are used now."""
         now = int(time.time())
-        with self._upstreams.local.write() as store:
+        with self._parts.local.write() as store:
             for digest, size in files:
                 USES.put(store, digest, Use(now, size))
 
@@ -55,11 +82,11 @@ class Cache:
         """Note all fetched files that are there and were not noted; blocking."""
         start = b""
         while True:
-            with self._upstreams.reader.snapshot() as store:
+            with self._parts.reader.snapshot() as store:
                 rows = list(islice(digests.named(store, digests.CACHED, start), AT_ONCE))
             if not rows:
                 return
-            with self._upstreams.local.write() as store:
+            with self._parts.local.write() as store:
                 for digest, row in rows:
                     if USES.get(store, digest) is None:
                         USES.put(store, digest, Use(0, row.size))
@@ -86,10 +113,10 @@ class Cache:
         gone: dict[bytes, int] = {}
         for start in range(0, len(chosen), AT_ONCE):
             some = dict(chosen[start : start + AT_ONCE])
-            (removed,) = await self._upstreams.submit.ask("evict", list(some), SETTLED_S)
+            (removed,) = await self._parts.submit.ask("evict", list(some), SETTLED_S)
             gone |= {digest: some[digest] for digest in removed}
             self._size -= sum(some[digest] for digest in removed)
-            with self._upstreams.local.write() as store:
+            with self._parts.local.write() as store:
                 for digest in removed:
                     store.delete(USES.name, digest)
         if gone:
@@ -101,11 +128,11 @@ class Cache:
 
         All that are there are counted anew: others remove files too, and upload what was fetched before.
         """
-        with self._upstreams.local.read() as local, self._upstreams.reader.snapshot() as store:
+        with self._parts.local.read() as local, self._parts.reader.snapshot() as store:
             uses = sorted(
                 (use.at, digest, use.size)
                 for digest, use in USES.scan(local)
-                if self._upstreams.blobs.has(digest) and not digests.is_required(store, digest)
+                if self._parts.blobs.has(digest) and not digests.is_required(store, digest)
             )
         self._size = sum(size for _, _, size in uses)
         excess = self._size - int(self._budget * FILL) if self._size > self._budget else 0

@@ -3,10 +3,9 @@
 import asyncio
 import random
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
-from attrs import define, field, frozen
+from attrs import frozen
 
 from changelog.errors import LedgerpiError, NotFound, Unavailable
 from changelog.events.upstream import MirroredFile
@@ -17,6 +16,7 @@ from server.executors import in_thread
 from server.upstream.asking import CALLER, Upstreams, check_found
 from server.upstream.breaker import retry_delays
 from server.upstream.client import Answer
+from server.upstream.download import Download
 from server.upstream.ending import end
 from server.upstream.failures import UpstreamFailed, UpstreamRefused
 from server.upstream.keeping import Kept, adopt, publish
@@ -28,7 +28,6 @@ from server.upstream.state import page_key, url_of
 RESUMES = 2  # further tries of a download that breaks off
 GONE = (403, 404, 410)  # a signed URL may have run out
 
-Told = Callable[[], None]  # called when there is news
 logger = structlog.get_logger()
 
 
@@ -48,34 +47,11 @@ class Wanted:
         return (self.settings.incarnation, self.project, self.file.filename)
 
 
-@define
-class Download:
-    """A download under way: *path* grows to *total* bytes; None: nothing came yet, or it is a blob, or *held*."""
-
-    path: Path | None
-    total: int | None = None
-    received: int = 0  # bytes that may be read from *path*
-    held: bytes = b""  # all of a small file that came at once
-    sha256: bytes = b""  # once all is there and checked
-    error: Exception | None = None
-    watchers: list[Told] = field(factory=list)
-
-    @property
-    def ended(self) -> bool:
-        """Whether it came to its end, good or bad."""
-        return bool(self.sha256) or self.error is not None
-
-    def tell(self) -> None:
-        """Wake all who watch."""
-        for told in self.watchers:
-            told()
-
-
 class Downloads:
     """The downloads of a node."""
 
-    def __init__(self, upstreams: Upstreams, pages: Pages, on_kept: Callable[[Kept], None]) -> None:
-        """Ask *upstreams*, and *pages* for new URLs; *on_kept* learns of each new blob."""
+    def __init__(self, upstreams: Upstreams, pages: Pages, on_kept: Callable[[bytes, int], None]) -> None:
+        """Ask *upstreams*, and *pages* for new URLs; *on_kept* learns digest and size of each new blob."""
         self._upstreams = upstreams
         self._pages = pages
         self._on_kept = on_kept
@@ -240,7 +216,7 @@ class Downloads:
         try:
             kept = await in_thread(publish, blobs, spool, sink, name, offers_metadata=offers)
             await self._record(wanted, kept)
-            self._on_kept(kept)
+            self._on_kept(kept.sha256, kept.size)
         except LedgerpiError as error:  # a full disk, a mirror that was deleted meanwhile
             logger.warning("file not kept", filename=name, reason=str(error))
             sink.discard()

@@ -68,9 +68,15 @@ class Pages:
     async def refresh(self, index: int, project: ProjectName, *, known: bool, force: bool = False) -> tuple[str, str]:
         """Ask upstream for a page and return how that went and why; all who ask meanwhile get the same answer.
 
-        Where a page is *known*, nobody waits for longer than ``--request-timeout`` after upstream was asked.
+        Where a page is *known*, nobody waits for longer than ``--request-timeout`` after upstream was asked. By *force*
+        it is asked now: an answer to a question from before may be older than what the caller knows of.
         """
+        asked = time.monotonic()
         running = self._running.get((index, project))
+        while force and running is not None and running.began < asked:
+            await asyncio.wait({running.task})
+            await asyncio.sleep(0)  # it is noted in the loop's next turn
+            running = self._running.get((index, project))
         if running is None:
             settings = self._upstreams.settings(index)
             before = self._before(settings, project)

@@ -1,8 +1,10 @@
 """The node that all tests of a run share, and users and indexes of each test's own.
 
-Tests know only ``url``: with another fixture of that name they run against another kind of node.
+Tests know only ``url``. With LEDGERPI_TEST_AGAINST=replica that is where a replica answers, of a primary that nobody
+else asks; tests/replica/test_http_suite.py runs them so.
 """
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from changelog.verify import verify_node
 from changelog.verify.report import Kind
 from server.layout import Layout
+from tests.following import check_copy, new_replica
 from tests.http.accounts import make_index, make_user
 from tests.http.client import Client
 from tests.processes import Node, new_node
@@ -17,12 +20,23 @@ from tests.processes import Node, new_node
 LOST_RACES = 5  # uploads of all tests that came second in the writer: their bytes stay until the next repair
 
 
+AGAINST_REPLICA = os.environ.get("LEDGERPI_TEST_AGAINST") == "replica"
+
+
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A running node."""
-    running = new_node(tmp_path_factory.mktemp("http"), args=("--login-attempts", "1000000")).start()
-    yield running
-    running.stop()
+    """The running node that is asked."""
+    folder, args = tmp_path_factory.mktemp("http"), ("--login-attempts", "1000000")
+    primary = new_node(folder, args=args).start()
+    if not AGAINST_REPLICA:
+        yield primary
+    else:
+        replica = new_replica(primary, folder, args).start()
+        yield replica
+        check_copy(primary, replica, files=True)
+        replica.stop()
+        check(primary)
+    primary.stop()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from tests.processes import LEDGERPI, Node
+from tests.processes import Node
 
 
 def test_a_second_node_is_refused_and_leaves_uploads_under_way_alone(node: Node) -> None:
@@ -10,8 +10,7 @@ def test_a_second_node_is_refused_and_leaves_uploads_under_way_alone(node: Node)
     folder.mkdir(exist_ok=True)
     under_way = folder / "under-way"
     under_way.touch()
-    command = [str(LEDGERPI), "serve", "--serverdir", str(node.serverdir), "--host", "127.0.0.1", "--port", "0"]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    second = subprocess.run(node.command, capture_output=True, text=True, timeout=30, check=False)
     assert second.returncode == 1
     assert "a node runs in" in second.stderr
     assert under_way.exists()

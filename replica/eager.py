@@ -1,0 +1,141 @@
+"""Fetching blobs before anybody asks: what the log names, from its beginning on, and then as entries come."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Mapping
+
+from changelog import log
+from changelog.blobs import Blobs
+from changelog.errors import LedgerpiError, StorageFull
+from changelog.reader import Reader
+from replica.backlog import Backlog
+from replica.fetches import Fetches
+from replica.named import Looked, Named, Selection, is_needed
+from replica.receive import NotThere, Unreachable
+from server.executors import in_thread
+from server.news import News
+from server.upstream.breaker import jittered
+
+LANES = 6  # blobs that are fetched at a time
+AT_ONCE = 200  # entries that are looked at in one go
+AHEAD = 2_000  # blobs that wait for a lane before the log is looked at further
+PATIENCE_S = 60.0  # for the next entry, before the writer is asked anew
+FIRST_AGAIN_S = 0.5  # before a blob that could not be had is tried again; doubled with each failure
+LONGEST_AGAIN_S = 300.0
+MOST_DOUBLED = 10  # times
+TRIES_OF_ABSENT = 2  # of a blob that nobody needs, before it is given up
+FIRST_REST_S = 0.1  # of a lane that finds nobody to ask or no space
+LONGEST_REST_S = 2.0
+
+
+class Eager:
+    """Sees to it that all blobs are here that are wanted; a blob that can not be had holds up no other one."""
+
+    def __init__(self, fetches: Fetches, backlog: Backlog, selection: Selection, reader: Reader, blobs: Blobs) -> None:
+        """Go on with *backlog*."""
+        self._fetches = fetches
+        self._backlog = backlog
+        self._selection = selection
+        self._reader = reader
+        self._blobs = blobs
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
+        self._room = asyncio.Event()  # fewer wait than the log is looked ahead for
+        self._missing: dict[bytes, Named] = {}
+        self._tries: Counter[bytes] = Counter()
+
+    @property
+    def standing(self) -> Mapping[str, int]:
+        """How many blobs are wanted, here, missing, and not to be had nor needed, as far as the log was looked at."""
+        progress, missing, absent = self._backlog.progress, len(self._missing), self._backlog.absent()
+        here = progress.wanted - missing - absent
+        return {
+            "serial": progress.size,
+            "wanted": progress.wanted,
+            "here": here,
+            "missing": missing,
+            "absent": absent,
+        }
+
+    async def run(self, news: News) -> None:
+        """Fetch until this is cancelled; *news* tell of entries."""
+        self._add(self._backlog.missing())
+        async with asyncio.TaskGroup() as group:
+            for _ in range(LANES):
+                group.create_task(self._lane())
+            group.create_task(self._follow(news))
+
+    async def _follow(self, news: News) -> None:
+        """Look at entries, those that are there and those that come."""
+        while True:
+            before = self._backlog.progress.size
+            looked, root = await in_thread(self._look, before)
+            if looked.last == before:
+                await news.beyond(before, PATIENCE_S)
+                continue
+            try:
+                self._backlog.looked(looked, root)
+            except StorageFull:
+                await asyncio.sleep(LONGEST_REST_S)
+                continue
+            self._add(looked.missing)
+            if self._waiting.qsize() > AHEAD:
+                self._room.clear()
+                await self._room.wait()
+
+    def _look(self, after: int) -> tuple[Looked, bytes]:
+        with self._reader.snapshot() as store:
+            looked = self._selection.look(store, self._blobs, after, AT_ONCE)
+            return looked, log.root(store, looked.last)
+
+    def _add(self, missing: "list[Named] | tuple[Named, ...]") -> None:
+        for named in missing:
+            if named.digest not in self._missing:
+                self._waiting.put_nowait(named.digest)
+            self._missing[named.digest] = named  # the newest entry decides whether it is needed
+
+    async def _lane(self) -> None:
+        """Fetch one blob after the other."""
+        rest_s = FIRST_REST_S
+        while True:
+            digest = await self._waiting.get()
+            if self._waiting.qsize() <= AHEAD:
+                self._room.set()
+            try:
+                await self._fetch(digest)
+            except (Unreachable, StorageFull):
+                self._try_again(digest)
+                await asyncio.sleep(jittered(rest_s, random.random))
+                rest_s = min(2 * rest_s, LONGEST_REST_S)
+            except LedgerpiError:
+                self._try_again(digest)
+                rest_s = FIRST_REST_S
+            else:
+                rest_s = FIRST_REST_S
+
+    async def _fetch(self, digest: bytes) -> None:
+        named = self._missing[digest]
+        try:
+            await self._fetches.whole(digest, named.size, damaged=False)
+        except NotThere:
+            with self._reader.snapshot() as store:
+                needed = is_needed(store, self._missing[digest])
+            if needed:
+                raise
+            self._fetches.failed.pop(digest, None)
+            if self._tries[digest] < TRIES_OF_ABSENT:
+                raise  # a replica that is asked may be about to fetch it
+            self._remove(digest, is_here=False)
+        else:
+            self._remove(digest, is_here=True)
+
+    def _remove(self, digest: bytes, *, is_here: bool) -> None:
+        self._backlog.remove(digest, is_here=is_here)
+        del self._missing[digest]
+        self._tries.pop(digest, None)
+
+    def _try_again(self, digest: bytes) -> None:
+        wait_s = min(FIRST_AGAIN_S * 2.0 ** min(self._tries[digest], MOST_DOUBLED), LONGEST_AGAIN_S)
+        self._tries[digest] += 1
+        loop = asyncio.get_running_loop()
+        loop.call_later(jittered(wait_s, random.random), self._waiting.put_nowait, digest)

@@ -1,0 +1,87 @@
+"""Words for heads: who signed them is known, and everything else is refused."""
+
+import random
+from typing import Any
+
+import pytest
+from attrs import evolve
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from changelog.errors import InvalidProof
+from changelog.packing import packb
+from server import logins, vouching
+from server.vouching import SIGNATURE_BYTES, Vouched
+from tests.nodes import BEGIN, LOG_KEY, PUBLIC
+
+WORD = Vouched(member=1, epoch=1025, size=42, root=bytes(32), at=BEGIN)
+KEYS = {1: PUBLIC}
+SIGNED = vouching.sign(WORD, LOG_KEY)
+
+
+def test_a_member_is_believed() -> None:
+    assert vouching.verify(SIGNED, KEYS.get) == WORD
+    assert vouching.claimed_size(SIGNED) == 42
+
+
+def test_a_member_who_is_not_known_is_not_believed() -> None:
+    with pytest.raises(InvalidProof, match="of member 1, who is unknown here"):
+        vouching.verify(SIGNED, {2: PUBLIC}.get)
+
+
+def test_a_stranger_is_not_believed() -> None:
+    with pytest.raises(InvalidProof, match="the signature of member 1 does not hold"):
+        vouching.verify(vouching.sign(WORD, Ed25519PrivateKey.generate()), KEYS.get)
+
+
+@pytest.mark.parametrize(
+    "change", [{"epoch": 1026}, {"size": 43}, {"root": b"\1" + bytes(31)}, {"at": BEGIN + 1}], ids=lambda it: str(*it)
+)
+def test_no_word_of_it_can_be_changed(change: dict[str, Any]) -> None:
+    changed = SIGNED[:SIGNATURE_BYTES] + vouching.sign(evolve(WORD, **change), LOG_KEY)[SIGNATURE_BYTES:]
+    with pytest.raises(InvalidProof):
+        vouching.verify(changed, KEYS.get)
+
+
+def test_no_bit_of_it_can_be_changed() -> None:
+    chance = random.Random(1)  # noqa: S311 - test data
+    for _ in range(100):
+        raw = bytearray(SIGNED)
+        raw[chance.randrange(len(raw))] ^= 1 << chance.randrange(8)
+        with pytest.raises(InvalidProof):
+            vouching.verify(bytes(raw), KEYS.get)
+
+
+def test_another_signature_of_the_same_key_is_no_word_for_a_head() -> None:
+    raw = SIGNED[SIGNATURE_BYTES:]
+    with pytest.raises(InvalidProof):
+        vouching.verify(LOG_KEY.sign(raw) + raw, KEYS.get)
+    login = logins.sign(logins.Login("root", 1, 1, 1), LOG_KEY)
+    with pytest.raises(InvalidProof):
+        vouching.verify(login.encode(), KEYS.get)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        packb(()),
+        packb(None),
+        packb((1, 1025, 42, bytes(32))),
+        packb((1, 1025, 42, bytes(32), BEGIN, 0)),
+        packb((1, 1025, "42", bytes(32), BEGIN)),
+        packb((True, 1025, 42, bytes(32), BEGIN)),
+        packb({1: 2}),
+    ],
+)
+def test_what_says_something_else_is_refused_although_it_is_signed(raw: bytes) -> None:
+    signature = LOG_KEY.sign(vouching._CONTEXT + raw)  # noqa: SLF001 - only this makes such a signature good
+    with pytest.raises(InvalidProof):
+        vouching.verify(signature + raw, KEYS.get)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_do_worse_than_to_be_refused(raw: bytes) -> None:
+    with pytest.raises(InvalidProof):
+        vouching.verify(raw, KEYS.get)
