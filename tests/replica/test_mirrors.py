@@ -20,6 +20,7 @@ from tests.upstream.server import Upstream, upstream
 
 PATIENCE_S = 1.5  # of a client, for news of a page that is known
 PROMPT_S = 1.0
+SOON_S = 10.0  # much less than an idle connection is kept
 COUNT = 8  # projects that pip installs
 OPTIONS = ("--request-timeout", str(PATIENCE_S))
 
@@ -217,6 +218,7 @@ async def test_wrong_bytes_never_look_whole(here: Site, up: Upstream) -> None:
     url = f"{here.node.url}/{path}"
     got = [*await crowd([[url]]), *await crowd([[url]], range_="bytes=0-99")]
     assert [one.is_cut or one.status == 502 for one in got] == [True, True]
+    assert max(one.took_s for one in got) < SOON_S  # they are told, and do not wait for the rest
 
 
 def test_a_file_without_a_digest_comes_through(here: Site, up: Upstream) -> None:
@@ -317,7 +319,9 @@ def test_a_dead_primary_leaves_what_is_known(pair: Cluster, here: Site, up: Upst
     with partial(here, slow) as asked:
         asked.read_to(LARGE // 4)
         pair.primary.kill()
+        began = time.monotonic()
         assert len(asked.read_to(LARGE)) < LARGE == asked.length
+        assert time.monotonic() - began < SOON_S
     until(lambda: here.nobody.result("+status")["following"] == "unreachable")
     answer = here.page(index, dist.owner)
     assert (answer.status_code, len(answer.json()["files"])) == (200, 1)
