@@ -89,7 +89,7 @@ class Link:
 
     def cut(self) -> None:
         """End all connections."""
-        for connection in list(self._connections):
+        for connection in self._connections.copy():
             connection.cut()
 
     def lead_to(self, target: str) -> None:
@@ -127,7 +127,8 @@ class Link:
         connection = _Connection(client, server)
         self._connections.add(connection)
         for source, sink in ((client, server), (server, client)):
-            source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with suppress(OSError):  # it was cut meanwhile
+                source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             within = self.weather.cut_within
             left = self._chance.randrange(1, within + 1) if within else -1
             threading.Thread(target=self._pump, args=(connection, source, sink, left), daemon=True).start()
