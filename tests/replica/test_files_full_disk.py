@@ -1,9 +1,7 @@
 """A replica whose disk is full: files wait, and come when there is space again."""
 
-import time
 from pathlib import Path
 
-from replica.fetch_process import TELL_EVERY_S
 from tests.crash.disks import mounted
 from tests.following import new_replica
 from tests.mirror.site import until
@@ -30,7 +28,6 @@ def test_files_wait_for_space(tmp_path: Path) -> None:
             until(lambda: "no space" in replica.log)
             assert asked(replica, "GET", f"{STAGE}/{dist.path}").status_code == 507
             assert not blob(replica, dist.content).exists()
-            time.sleep(2 * TELL_EVERY_S)  # how it goes can not be written down either
             disk.filler.unlink()
             wait_until_here(replica, dist.content)
             assert asked(replica, "GET", f"{STAGE}/{dist.path}").content == dist.content
