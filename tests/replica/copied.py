@@ -3,6 +3,8 @@
 import hashlib
 import random
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,13 @@ from typing import Any
 import requests
 from attrs import define, evolve, field
 
+from changelog.blobs import Blobs
+from changelog.reader import Reader
+from replica.config import ReplicaConfig
+from replica.fetch_process import FetchParts
+from server.spool import Spool
+from server.submit import Submit
+from server.upstream import state
 from tests import archives
 from tests.following import Replica
 from tests.http import client
@@ -136,3 +145,19 @@ def verify(replica: Replica) -> None:
     command = [str(LEDGERPI), "verify", "--serverdir", str(replica.serverdir)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout
+
+
+@contextmanager
+def beside(replica: Replica, folder: Path, budget: int) -> Iterator[FetchParts]:
+    """Yield what the process that fetches files has, beside the one that runs, with a budget for files of mirrors."""
+    options: dict[str, Any] = {"primary": replica.primaries, "mirror_cache_size": budget}
+    config = ReplicaConfig(replica.serverdir, **options)
+    layout = config.layout
+    state.prepare(folder / "local")
+    local = state.LocalState(folder / "local", readonly=False)
+    reader, submit, spool = Reader(layout.changelog), Submit(layout.socket), Spool(folder / "spool")
+    parts = FetchParts(config, reader, submit, Blobs(layout.blobs), spool, local)
+    try:
+        yield parts
+    finally:
+        parts.close()

@@ -7,17 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from changelog.blobs import Blobs
-from changelog.reader import Reader
-from replica.config import ReplicaConfig
-from replica.fetch_process import FetchParts, keep_to_budget
+from replica.fetch_process import keep_to_budget
 from server.line import Line
-from server.spool import Spool
-from server.submit import Submit
 from server.upstream import cache, state
 from tests.crowd import crowd
 from tests.following import Replica, new_replica
@@ -32,6 +26,7 @@ from tests.replica.copied import (
     STAGE,
     Copied,
     asked,
+    beside,
     blob,
     is_here,
     large,
@@ -360,30 +355,24 @@ async def test_files_of_mirrors_are_kept_to_the_budget(
     answer = await asyncio.to_thread(asked, copied.primary, "GET", file_path(dist, MIRROR).lstrip("/"))
     assert answer.content == dist.content
     await asyncio.to_thread(wait_until_here, eager, dist.content, uploaded.content)
-    options: dict[str, Any] = {"primary": eager.primaries, "mirror_cache_size": 1}
-    config = ReplicaConfig(eager.serverdir, **options)
-    state.prepare(tmp_path / "local")
-    parts = FetchParts(
-        config,
-        Reader(config.layout.changelog),
-        Submit(config.layout.socket),
-        Blobs(config.layout.blobs),
-        Spool(tmp_path / "spool"),
-        state.LocalState(tmp_path / "local", readonly=False),
-    )
-    tested = cache.Cache(parts)
-    for content in (dist.content, uploaded.content):
-        keep_to_budget(parts, tested, sha256(content).digest(), len(content))
-    await asyncio.to_thread(until, lambda: not blob(eager, dist.content).exists())
+    with beside(eager, tmp_path, 1) as parts:
+        tested = cache.Cache(parts)
+        for content in (dist.content, uploaded.content):
+            keep_to_budget(parts, tested, sha256(content).digest(), len(content))
+        await asyncio.to_thread(until, lambda: not blob(eager, dist.content).exists())
+        tested.close()
     assert is_here(eager, uploaded.content)
     again = await asyncio.to_thread(asked, eager, "GET", file_path(dist, MIRROR).lstrip("/"))
     assert again.content == dist.content
-    tested.close()
-    line = Line(config.fetch_socket, "process")
-    await line.ask("used", [(bytes(32), 5)])
-    line.close()
-    local = state.LocalState(config.layout.local, readonly=True)
-    with local.read() as store:
-        assert state.USES.get(store, bytes(32)) is not None
-    local.close()
-    parts.close()
+    await asyncio.to_thread(wait_until_here, eager, dist.content)
+
+
+async def test_the_use_of_files_is_noted_where_they_are_fetched(eager: Replica, tmp_path: Path) -> None:
+    with beside(eager, tmp_path, 1) as parts:
+        line = Line(parts.config.fetch_socket, "process")
+        await line.ask("used", [(bytes(32), 5)])
+        line.close()
+        local = state.LocalState(parts.config.layout.local, readonly=True)
+        with local.read() as store:
+            assert state.USES.get(store, bytes(32)) is not None
+        local.close()
