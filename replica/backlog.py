@@ -8,7 +8,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from changelog import log
-from changelog.env import ScratchEnv
+from changelog.env import ScratchEnv, translated
 from changelog.tables import Store, Table
 from replica.named import Looked, Named
 
@@ -45,6 +45,7 @@ class Backlog:
 
     def __init__(self, folder: Path, selection: tuple[str, ...], store: Store) -> None:
         """Go on from where the last process was, or anew if it had another *selection* or another log than *store*."""
+        self._folder = folder
         self._env = ScratchEnv(folder, (PROGRESS.name, MISSING.name, ABSENT), readonly=False, map_size=MAP_SIZE)
         with self._env.read() as local:
             before = PROGRESS.get(local, ONLY)
@@ -63,18 +64,27 @@ class Backlog:
             return [Named(digest, row.kind, row.size, row.serial) for digest, row in MISSING.scan(local)]
 
     def looked(self, looked: Looked, root: bytes) -> None:
-        """Note what entries want; *root* is that of the log up to the last of them."""
+        """Note what entries want; *root* is that of the log up to the last of them.
+
+        Raises:
+            StorageFull: no space; nothing was noted.
+        """
         wanted = self.progress.wanted + looked.wanted
-        self.progress = evolve(self.progress, size=looked.last, root=root, wanted=wanted)
-        with self._env.write() as local:
-            PROGRESS.put(local, ONLY, self.progress)
+        progress = evolve(self.progress, size=looked.last, root=root, wanted=wanted)
+        with translated(self._folder), self._env.write() as local:
+            PROGRESS.put(local, ONLY, progress)
             for named in looked.missing:
                 MISSING.put(local, named.digest, Missing(named.kind, named.size, named.serial))
                 local.delete(ABSENT, named.digest)
+        self.progress = progress
 
     def remove(self, digest: bytes, *, is_here: bool) -> None:
-        """Note that a blob is not missing any more: it came, or is not needed and not to be had."""
-        with self._env.write() as local:
+        """Note that a blob is not missing any more: it came, or is not needed and not to be had.
+
+        Raises:
+            StorageFull: no space; nothing was noted.
+        """
+        with translated(self._folder), self._env.write() as local:
             local.delete(MISSING.name, digest)
             if not is_here:
                 local.put(ABSENT, digest, b"")

@@ -24,6 +24,7 @@ PATIENCE_S = 60.0  # for the next entry, before the writer is asked anew
 FIRST_AGAIN_S = 0.5  # before a blob that could not be had is tried again; doubled with each failure
 LONGEST_AGAIN_S = 300.0
 MOST_DOUBLED = 10  # times
+TRIES_OF_ABSENT = 2  # of a blob that nobody needs, before it is given up
 FIRST_REST_S = 0.1  # of a lane that finds nobody to ask or no space
 LONGEST_REST_S = 2.0
 
@@ -42,6 +43,7 @@ class Eager:
         self._room = asyncio.Event()  # fewer wait than the log is looked ahead for
         self._missing: dict[bytes, Named] = {}
         self._tries: Counter[bytes] = Counter()
+        self._pausing: dict[bytes, asyncio.TimerHandle] = {}  # those that wait to be tried again
 
     @property
     def standing(self) -> Mapping[str, int]:
@@ -69,11 +71,15 @@ class Eager:
         while True:
             before = self._backlog.progress.size
             looked, root = await in_thread(self._look, before)
-            if looked.last > before:
-                self._backlog.looked(looked, root)
-                self._add(looked.missing)
-            else:
+            if looked.last == before:
                 await news.beyond(before, PATIENCE_S)
+                continue
+            try:
+                self._backlog.looked(looked, root)
+            except StorageFull:
+                await asyncio.sleep(LONGEST_REST_S)
+                continue
+            self._add(looked.missing)
             if self._waiting.qsize() > AHEAD:
                 self._room.clear()
                 await self._room.wait()
@@ -85,7 +91,10 @@ class Eager:
 
     def _add(self, missing: "list[Named] | tuple[Named, ...]") -> None:
         for named in missing:
-            if named.digest not in self._missing:
+            pause = self._pausing.pop(named.digest, None)
+            if pause is not None:
+                pause.cancel()  # what was to no avail before may have changed with the new entry
+            if pause is not None or named.digest not in self._missing:
                 self._waiting.put_nowait(named.digest)
             self._missing[named.digest] = named  # the newest entry decides whether it is needed
 
@@ -98,13 +107,13 @@ class Eager:
                 self._room.set()
             try:
                 await self._fetch(digest)
-            except (Unreachable, StorageFull):
-                self._try_again(digest)
+            except (Unreachable, StorageFull):  # no fault of this one: it comes to the end of the queue
                 await asyncio.sleep(jittered(rest_s, random.random))
                 rest_s = min(2 * rest_s, LONGEST_REST_S)
+                self._waiting.put_nowait(digest)
             except LedgerpiError:
-                self._try_again(digest)
                 rest_s = FIRST_REST_S
+                self._pause(digest)
             else:
                 rest_s = FIRST_REST_S
 
@@ -118,17 +127,24 @@ class Eager:
             if needed:
                 raise
             self._fetches.failed.pop(digest, None)
+            if self._tries[digest] < TRIES_OF_ABSENT:
+                raise  # a replica that is asked may be about to fetch it
             self._remove(digest, is_here=False)
         else:
             self._remove(digest, is_here=True)
 
     def _remove(self, digest: bytes, *, is_here: bool) -> None:
+        self._backlog.remove(digest, is_here=is_here)
         del self._missing[digest]
         self._tries.pop(digest, None)
-        self._backlog.remove(digest, is_here=is_here)
 
-    def _try_again(self, digest: bytes) -> None:
+    def _pause(self, digest: bytes) -> None:
+        """Let a blob be tried again later."""
         wait_s = min(FIRST_AGAIN_S * 2.0 ** min(self._tries[digest], MOST_DOUBLED), LONGEST_AGAIN_S)
         self._tries[digest] += 1
         loop = asyncio.get_running_loop()
-        loop.call_later(jittered(wait_s, random.random), self._waiting.put_nowait, digest)
+        self._pausing[digest] = loop.call_later(jittered(wait_s, random.random), self._resume, digest)
+
+    def _resume(self, digest: bytes) -> None:
+        del self._pausing[digest]
+        self._waiting.put_nowait(digest)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 import structlog
@@ -12,6 +12,7 @@ import uvloop
 from attrs import frozen
 
 from changelog.blobs import Blobs
+from changelog.env import translated
 from changelog.errors import LedgerpiError, NotFound, Unavailable
 from changelog.reader import Reader
 from changelog.views import digests
@@ -143,11 +144,12 @@ async def serve(config: ReplicaConfig, parent: int) -> None:
 
 
 def keep_to_budget(parts: FetchParts, cache: Cache, digest: bytes, size: int) -> None:
-    """Tell *cache* of a new blob if it may be removed again."""
+    """Tell *cache* of a new blob if it may be removed again; raises StorageFull if it can not be noted."""
     with parts.reader.snapshot() as store:
         required = digests.is_required(store, digest)
     if not required:
-        cache.added(digest, size)
+        with translated(parts.config.layout.local):
+            cache.added(digest, size)
 
 
 async def _work(parts: FetchParts, fetches: Fetches) -> None:
@@ -175,8 +177,9 @@ async def _tell(config: ReplicaConfig, fetches: Fetches, eager: Eager | None) ->
         counts = {} if eager is None else eager.standing
         now = FilesStanding(config.files, **counts, reasons=files.reasons(fetches.failed))
         if now != told:
-            files.write(config.files_file, now)
-            told = now
+            with suppress(OSError):  # no space: the page says what was before
+                files.write(config.files_file, now)
+                told = now
         await asyncio.sleep(TELL_EVERY_S)
 
 

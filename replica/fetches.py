@@ -116,6 +116,7 @@ class Fetches:
         if self.failed.get(digest) != reason:
             logger.warning("file not fetched", sha256=digest.hex(), reason=reason)
         self.failed[digest] = reason
+        self.failed.move_to_end(digest)
         if len(self.failed) > MAX_FAILED:
             self.failed.popitem(last=False)
 

@@ -6,13 +6,15 @@ from replica.config import ReplicaConfig
 from server.line import Line
 from server.wire import Frame
 
+FETCHING = "process that fetches files"  # in messages
+
 
 class FetchingLine:
     """Has blobs fetched that are not here; as :class:`server.parts.Fetching` says."""
 
     def __init__(self, config: ReplicaConfig) -> None:
         """Talk to the process of this node."""
-        self._line = Line(config.fetch_socket, "process that fetches files")
+        self._line = Line(config.fetch_socket, FETCHING)
 
     def stream(self, digest: bytes, size: int, *, damaged: bool) -> AsyncIterator[Frame]:
         """Have a blob fetched and yield how far that is."""

@@ -11,17 +11,19 @@ from typing import BinaryIO, cast
 from urllib.parse import quote
 
 import aiohttp
-from attrs import frozen
+from attrs import evolve, frozen
 
 from changelog.errors import LedgerpiError, Unavailable
 from changelog.names import FileName, IndexName, ProjectName
 from changelog.reader import Reader
 from changelog.views import upstream
 from replica.config import ReplicaConfig
+from replica.fetching import FETCHING
 from replica.follow import FOLLOWING
 from replica.primary import Primary
 from server.executors import in_thread
 from server.handlers.freshness import STALE, UNAVAILABLE
+from server.line import Line
 from server.mirrors import LIST, MOMENT_S, Look, Mirrors, Told, reason_of
 from server.news import News
 from server.upstream import names
@@ -37,6 +39,20 @@ SLOW = "the primary has not answered yet"
 
 
 @frozen
+class _Remembered:
+    """What was told of a page."""
+
+    at: float  # seconds since 1970
+    seen: int  # since of the page then, 0 = none; with another one, this says nothing
+    told: Told
+
+    def of(self, settings: Settings) -> Told:
+        """Return what it says as the mirror is set now."""
+        is_ok = self.told.outcome == OK
+        return evolve(self.told, until=self.at + settings.expiry_s) if is_ok else self.told
+
+
+@frozen
 class _Running:
     """A question under way."""
 
@@ -49,21 +65,18 @@ class ReplicaMirrors(Mirrors):
 
     def __init__(self, config: ReplicaConfig, primary: Primary, reader: Reader, news: News) -> None:
         """Ask *primary*, whose entries come to *reader*, as *news* tell."""
-        super().__init__(config)
+        super().__init__(config, Line(config.fetch_socket, FETCHING))  # which is told of the use of files
         self._primary = primary
         self._reader = reader
         self._news = news
         self._patience_s = config.request_timeout_s
         self._max_bytes = config.max_page_size
-        self._told: OrderedDict[bytes, tuple[int, Told]] = OrderedDict()  # with the since of the page then
+        self._remembering: OrderedDict[bytes, _Remembered] = OrderedDict()
         self._etags: dict[Path, str] = {}  # of lists
         self._running: dict[tuple[int, ProjectName], _Running] = {}
 
     async def connect(self) -> None:
         """Do nothing: no process here asks upstreams."""
-
-    def used(self, digest: bytes, size: int) -> None:
-        """Do nothing: files are not evicted here for being used seldom."""
 
     def adopt(self, index: int, project: ProjectName, filename: FileName) -> None:
         """Do nothing: the primary writes down what a mirror has."""
@@ -75,8 +88,8 @@ class ReplicaMirrors(Mirrors):
         super().close()
 
     def _remembered(self, settings: Settings, project: ProjectName, since: int) -> Told | None:
-        seen, told = self._told.get(page_key(settings.incarnation, settings.identity, project), (0, None))
-        return told if seen == since else None
+        found = self._remembering.get(page_key(settings.incarnation, settings.identity, project))
+        return None if found is None or found.seen != since else found.of(settings)
 
     async def _asked(self, look: Look, project: ProjectName, *, force: bool) -> Told:
         """Have the primary asked once, however many want to know.
@@ -118,10 +131,10 @@ class ReplicaMirrors(Mirrors):
         with self._reader.snapshot() as store:
             page = upstream.find(store, settings.incarnation, project)
         key = page_key(settings.incarnation, settings.identity, project)
-        self._told[key] = (0 if page is None else page.since, told)
-        self._told.move_to_end(key)
-        if len(self._told) > MAX_REMEMBERED:
-            self._told.popitem(last=False)
+        self._remembering[key] = _Remembered(time.time(), 0 if page is None else page.since, told)
+        self._remembering.move_to_end(key)
+        if len(self._remembering) > MAX_REMEMBERED:
+            self._remembering.popitem(last=False)
 
     async def _page(self, settings: Settings, project: ProjectName) -> tuple[str, str]:
         """Ask for a page, and wait until the own log has what it is made of."""

@@ -80,8 +80,8 @@ class Selection:
         first = min((row.since for row in rows if row is not None), default=named.serial)
         if first >= named.serial:
             return True
-        event, _ = decode(log.entry(store, first) or b"", first)
-        return not self._takes(store, event.index)
+        raw = log.entry(store, first) or b""
+        return all(named.digest != earlier.digest for earlier in self._wanted(store, first, raw))
 
 
 def is_needed(store: Store, named: Named) -> bool:

@@ -11,14 +11,24 @@ from server.upstream.download import Download
 from server.upstream.sink import Sink
 
 ABSENT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+ELSEWHERE = frozenset(  # the trouble is not with the blob
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
 
 
 class NotThere(Unavailable):
-    """No node that answers has the blob."""
+    """The node that is asked first does not have the blob, nor do others that answer."""
 
 
 class Unreachable(Unavailable):
-    """No other node can be asked."""
+    """No node tells whether it has the blob: there is no answer, or it is about something else."""
 
 
 class Cut(Unavailable):
@@ -48,7 +58,7 @@ async def receive(
 
     Raises:
         NotThere: the other node does not have it.
-        Unreachable: there was no answer.
+        Unreachable: there was no answer, or no permission.
         Cut: it broke off; what came of it is in the sink.
         Unavailable: the answer is of no use.
         StorageFull: no space.
@@ -90,10 +100,12 @@ def _place(answer: aiohttp.ClientResponse, have: int) -> tuple[int, int]:
     """Return how many bytes of the answer's body are here already, and how many the blob has.
 
     Raises:
-        NotThere, Unavailable: the answer is no blob.
+        NotThere, Unreachable, Unavailable: the answer is no blob.
     """
     if answer.status in ABSENT:
         raise NotThere("it does not have the file")
+    if answer.status in ELSEWHERE:
+        raise Unreachable(f"it answers {answer.status}")
     if answer.status == HTTPStatus.OK and answer.content_length is not None:
         return have, answer.content_length
     if answer.status == HTTPStatus.PARTIAL_CONTENT and have:
@@ -105,9 +117,10 @@ def _place(answer: aiohttp.ClientResponse, have: int) -> tuple[int, int]:
 
 
 def summed(failures: list[Unavailable]) -> LedgerpiError:
-    """Return what all these together mean: NotThere if nobody else could be asked, Unreachable if nobody could."""
-    kinds = {type(failure) for failure in failures}
+    """Return what the failures of all nodes together mean, in the order in which they were asked."""
     text = "; ".join(map(str, failures))
-    if kinds == {Unreachable}:
+    if all(isinstance(failure, Unreachable) for failure in failures):
         return Unreachable(text)
-    return NotThere(text) if kinds <= {NotThere, Unreachable} else Unavailable(text)
+    if isinstance(failures[0], NotThere) and all(isinstance(it, NotThere | Unreachable) for it in failures):
+        return NotThere(text)
+    return Unavailable(text)

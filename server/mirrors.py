@@ -62,14 +62,14 @@ class Told:
 class Mirrors:
     """The mirrors of a node, as one worker sees them."""
 
-    def __init__(self, config: Config) -> None:
-        """Read what the node remembers of upstreams."""
+    def __init__(self, config: Config, line: Line | None = None) -> None:
+        """Read what the node remembers of upstreams; ask by *line*, or else the process that asks them."""
         self.offline = config.offline_mode
         self.mirrored = MirroredFiles()
         self._lists = config.layout.lists
         self._settings = SettingsCache()
         self._local = LocalState(config.layout.local, readonly=True)
-        self._line = Line(config.layout.upstream_socket, "process that asks upstreams")
+        self._line = line or Line(config.layout.upstream_socket, "process that asks upstreams")
         self._uses: dict[bytes, int] = {}
         self._telling: asyncio.Task[None] | None = None
         self._adopting: set[asyncio.Task[None]] = set()

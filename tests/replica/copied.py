@@ -11,12 +11,12 @@ import requests
 from attrs import define, evolve, field
 
 from tests import archives
+from tests.following import Replica
 from tests.http import client
 from tests.http.client import Client, Dist
 from tests.mirror.site import fresh, until
 from tests.processes import LEDGERPI, Node
 from tests.replica.faulty import Faulty
-from tests.replicas import Replica
 
 STAGE, OTHER = "root/dev", "root/other"
 LARGE = 300_000  # bytes of a large file, or somewhat more
@@ -80,10 +80,10 @@ def standing(replica: Node) -> dict[str, Any]:
         nobody.close()
 
 
-def reason(replica: Node, dist: Dist) -> str:
+def reason(replica: Node, sha256: str) -> str:
     """Return why a replica could not have a file, "" if it says nothing of it."""
     found = {row["sha256"]: row["reason"] for row in standing(replica)["reasons"]}
-    return str(found.get(dist.sha256, ""))
+    return str(found.get(sha256, ""))
 
 
 def small() -> Dist:

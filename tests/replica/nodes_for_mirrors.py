@@ -51,7 +51,7 @@ class Cluster:
 
     def follow_through(self, node: Node, name: str, *args: str) -> Site:
         """Start a replica that follows another one."""
-        return self._started(name, node.url, args, 2)
+        return self._started(name, node.url, args, 1)
 
     def pause(self) -> None:
         """Stop all processes of the primary: connections stay open, and nothing comes."""

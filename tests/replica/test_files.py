@@ -15,10 +15,12 @@ from changelog.blobs import Blobs
 from changelog.reader import Reader
 from replica.config import ReplicaConfig
 from replica.fetch_process import FetchParts, keep_to_budget
+from server.line import Line
 from server.spool import Spool
 from server.submit import Submit
 from server.upstream import cache, state
 from tests.crowd import crowd
+from tests.following import Replica, new_replica
 from tests.http.client import Client, Dist
 from tests.mirror.asking import large as large_sdist
 from tests.mirror.site import fresh, until
@@ -42,10 +44,8 @@ from tests.replica.copied import (
     with_large_metadata,
 )
 from tests.replica.faulty import Fault, faulty
-from tests.replicas import Replica, new_replica
 from tests.upstream.server import Upstream, upstream
 
-OFFLINE = ("--offline-mode",)  # files of mirrors come from the primary as well
 SIZES = pytest.mark.parametrize("make", [small, large])
 
 
@@ -71,7 +71,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory, up: Upstream) -> Iterator[C
 def eager(tmp_path_factory: pytest.TempPathFactory, copied: Copied) -> Iterator[Replica]:
     """A replica with all files; at the end it has them, and nothing is wrong with it."""
     folder = tmp_path_factory.mktemp("eager")
-    replica = new_replica(copied.primary, folder, OFFLINE, urls=[copied.other.url], name="eager")
+    replica = new_replica(copied.primary, folder, via=copied.other.url, workers=1, name="eager")
     try:
         replica.start()
         yield replica
@@ -88,12 +88,40 @@ def eager(tmp_path_factory: pytest.TempPathFactory, copied: Copied) -> Iterator[
 def lazy(tmp_path_factory: pytest.TempPathFactory, copied: Copied) -> Iterator[Replica]:
     """A replica that fetches what it is asked for."""
     folder = tmp_path_factory.mktemp("lazy")
-    replica = new_replica(copied.primary, folder, (*OFFLINE, "--files", "lazy"), urls=[copied.proxy.url], name="lazy")
+    replica = new_replica(copied.primary, folder, ("--files", "lazy"), via=copied.proxy.url, workers=1, name="lazy")
     try:
         replica.start()
         yield replica
         replica.stop()
         assert "Traceback" not in replica.log
+    finally:
+        replica.kill()
+
+
+@pytest.fixture(scope="module")
+def deleted_before(copied: Copied, eager: Replica) -> tuple[Dist, Dist]:
+    """A file that was deleted and is there again, and one that the primary has no longer."""
+    again, deleted = small(), small()
+    for dist in (again, deleted):
+        copied.upload(dist, OTHER)
+        wait_until_here(eager, dist.content)
+        copied.delete(dist, OTHER)
+    copied.upload(again, OTHER)
+    blob(copied.primary, deleted.content).unlink()
+    return again, deleted
+
+
+@pytest.fixture(scope="module")
+def late(
+    tmp_path_factory: pytest.TempPathFactory, copied: Copied, deleted_before: tuple[Dist, Dist]
+) -> Iterator[Replica]:
+    """A replica with the files of one index, whose first start is after those; it may ask the primary itself too."""
+    del deleted_before
+    replica = new_replica(copied.primary, tmp_path_factory.mktemp("late"), ("--files", OTHER), workers=1)
+    replica.primaries = (copied.proxy.url, copied.primary.url)
+    try:
+        replica.start()
+        yield replica
     finally:
         replica.kill()
 
@@ -115,20 +143,15 @@ def test_files_that_a_mirror_fetched_come_too_and_may_be_absent(copied: Copied, 
     nobody = Client(copied.primary.url)
     for dist in (there, gone):
         page(copied.primary, dist.owner)
-        assert nobody.get(file_path(dist, MIRROR).lstrip("/"), ANY).content == dist.content
-    wait_until_here(eager, there.content, gone.content)
-    eager.stop()
-    lost = large_sdist(fresh("mirrored"))
-    up.put(lost)
-    page(copied.primary, lost.owner)
-    serial = copied.root.serial()
-    assert nobody.get(file_path(lost, MIRROR).lstrip("/"), ANY).content == lost.content
-    until(lambda: copied.root.serial() > serial)
-    blob(copied.primary, lost.content).unlink()
-    eager.start()
-    found = copied.wait_for(eager)
-    assert found["absent"] == 1
-    assert lost.sha256 not in {row["sha256"] for row in found["reasons"]}
+    assert nobody.get(file_path(there, MIRROR).lstrip("/"), ANY).content == there.content
+    wait_until_here(eager, there.content)
+    copied.other.refuses = True
+    assert nobody.get(file_path(gone, MIRROR).lstrip("/"), ANY).content == gone.content
+    until(lambda: reason(eager, gone.sha256))
+    blob(copied.primary, gone.content).unlink()
+    copied.other.refuses = False
+    assert copied.wait_for(eager)["absent"] == 1
+    until(lambda: not reason(eager, gone.sha256))
     nobody.close()
 
 
@@ -192,30 +215,24 @@ def test_other_bytes_are_neither_served_whole_nor_kept(copied: Copied, lazy: Rep
         (got,) = asyncio.run(crowd([[f"{lazy.url}/{STAGE}/{dist.path}"]], range_=header))
         assert got.is_cut or got.status == 502
     assert not blob(lazy, dist.content).exists()
-    until(lambda: "other bytes" in reason(lazy, dist))
+    until(lambda: "other bytes" in reason(lazy, dist.sha256))
     assert list((lazy.serverdir / "spool" / "fetch").iterdir()) == []
     del copied.proxy.faults[dist.sha256]
     assert copied.get(lazy, dist).content == dist.content
-    until(lambda: not reason(lazy, dist))
+    until(lambda: not reason(lazy, dist.sha256))
 
 
-def test_who_sends_other_bytes_is_asked_last(copied: Copied, tmp_path: Path) -> None:
-    urls = [copied.proxy.url, copied.primary.url]
-    replica = new_replica(copied.primary, tmp_path, (*OFFLINE, "--files", OTHER), urls=urls, name="two")
-    replica.start()
-    try:
-        elsewhere, here, bad = small(), small(), large()
-        copied.proxy.faults[bad.sha256] = Fault(flip_at=10)
-        copied.upload(elsewhere)
-        copied.upload(bad, OTHER)
-        copied.upload(here, OTHER)
-        wait_until_here(replica, here.content, bad.content)
-        assert copied.proxy.count(bad.sha256) == 1
-        assert copied.proxy.count(elsewhere.sha256) == 0
-        assert copied.get(replica, elsewhere).content == elsewhere.content
-    finally:
-        del copied.proxy.faults[bad.sha256]
-        replica.kill()
+def test_only_what_an_index_names_comes_and_who_sends_other_bytes_is_asked_last(copied: Copied, late: Replica) -> None:
+    elsewhere, here, bad = small(), small(), large()
+    copied.proxy.faults[bad.sha256] = Fault(flip_at=10)
+    copied.upload(elsewhere)
+    copied.upload(bad, OTHER)
+    copied.upload(here, OTHER)
+    wait_until_here(late, here.content, bad.content)
+    assert copied.proxy.count(bad.sha256) == 1
+    assert copied.proxy.count(elsewhere.sha256) == 0
+    assert copied.get(late, elsewhere).content == elsewhere.content
+    del copied.proxy.faults[bad.sha256]
 
 
 def test_a_file_that_can_not_be_had_is_listed_and_holds_up_no_other(copied: Copied, eager: Replica) -> None:
@@ -226,8 +243,8 @@ def test_a_file_that_can_not_be_had_is_listed_and_holds_up_no_other(copied: Copi
     copied.upload(lost)
     others = [copied.upload(make()) for make in (small, large, small)]
     wait_until_here(eager, *(dist.content for dist in others))
-    until(lambda: reason(eager, bad) and reason(eager, lost))
-    assert "other bytes" in reason(eager, bad)
+    until(lambda: reason(eager, bad.sha256) and reason(eager, lost.sha256))
+    assert "other bytes" in reason(eager, bad.sha256)
     assert standing(eager)["missing"] == 2
     answer = copied.get(eager, lost)
     assert answer.status_code == 502
@@ -235,7 +252,7 @@ def test_a_file_that_can_not_be_had_is_listed_and_holds_up_no_other(copied: Copi
     copied.other.faults.clear()
     wait_until_here(eager, bad.content, lost.content)
     assert copied.wait_for(eager)["missing"] == 0
-    until(lambda: not reason(eager, bad))
+    until(lambda: not reason(eager, bad.sha256))
 
 
 def test_what_neither_node_has_is_a_502_with_the_reason(copied: Copied, lazy: Replica) -> None:
@@ -323,24 +340,14 @@ def test_a_start_looks_only_at_what_is_new(copied: Copied, eager: Replica) -> No
 
 
 def test_what_was_deleted_need_not_come_and_what_is_there_again_does(
-    copied: Copied, eager: Replica, tmp_path: Path
+    copied: Copied, deleted_before: tuple[Dist, Dist], late: Replica
 ) -> None:
-    again, deleted = small(), small()
-    for dist in (again, deleted):
-        copied.upload(dist)
-        wait_until_here(eager, dist.content)
-        copied.delete(dist)
-    copied.upload(again)
-    blob(copied.primary, deleted.content).unlink()
-    replica = new_replica(copied.primary, tmp_path, (*OFFLINE, "--files", STAGE), name="late")
-    replica.start()
-    try:
-        found = copied.wait_for(replica)
-        assert (found["absent"], found["reasons"]) == (1, [])
-        assert is_here(replica, again.content)
-        assert not blob(replica, deleted.content).exists()
-    finally:
-        replica.kill()
+    again, deleted = deleted_before
+    found = copied.wait_for(late)
+    assert found["absent"] == 1
+    assert deleted.sha256 not in {row["sha256"] for row in found["reasons"]}
+    assert is_here(late, again.content)
+    assert not blob(late, deleted.content).exists()
 
 
 async def test_files_of_mirrors_are_kept_to_the_budget(
@@ -353,7 +360,7 @@ async def test_files_of_mirrors_are_kept_to_the_budget(
     answer = await asyncio.to_thread(asked, copied.primary, "GET", file_path(dist, MIRROR).lstrip("/"))
     assert answer.content == dist.content
     await asyncio.to_thread(wait_until_here, eager, dist.content, uploaded.content)
-    options: dict[str, Any] = {"primary": eager.urls, "mirror_cache_size": 1}
+    options: dict[str, Any] = {"primary": eager.primaries, "mirror_cache_size": 1}
     config = ReplicaConfig(eager.serverdir, **options)
     state.prepare(tmp_path / "local")
     parts = FetchParts(
@@ -372,4 +379,11 @@ async def test_files_of_mirrors_are_kept_to_the_budget(
     again = await asyncio.to_thread(asked, eager, "GET", file_path(dist, MIRROR).lstrip("/"))
     assert again.content == dist.content
     tested.close()
+    line = Line(config.fetch_socket, "process")
+    await line.ask("used", [(bytes(32), 5)])
+    line.close()
+    local = state.LocalState(config.layout.local, readonly=True)
+    with local.read() as store:
+        assert state.USES.get(store, bytes(32)) is not None
+    local.close()
     parts.close()

@@ -20,6 +20,7 @@ from tests.upstream.server import Upstream, upstream
 
 PATIENCE_S = 1.5  # of a client, for news of a page that is known
 PROMPT_S = 1.0
+SOON_S = 10.0  # much less than an idle connection is kept
 COUNT = 8  # projects that pip installs
 OPTIONS = ("--request-timeout", str(PATIENCE_S))
 
@@ -82,6 +83,16 @@ def test_news_of_upstream_come_when_a_page_is_no_longer_fresh(here: Site, up: Up
     up.put(files.wheel(name))
     assert len(here.files(index, name)) == 1
     up.put(files.sdist(name))
+    assert len(here.files(index, name)) == 2
+
+
+def test_an_option_of_a_mirror_counts_at_once(here: Site, up: Upstream) -> None:
+    name, index = fresh("option"), here.mirror(mirror_cache_expiry=1800)
+    up.put(files.wheel(name))
+    assert len(here.files(index, name)) == 1
+    up.put(files.sdist(name))
+    assert len(here.files(index, name)) == 1
+    assert here.owner.patch(index, ["mirror_cache_expiry=0"]).status_code == 200
     assert len(here.files(index, name)) == 2
 
 
@@ -207,6 +218,7 @@ async def test_wrong_bytes_never_look_whole(here: Site, up: Upstream) -> None:
     url = f"{here.node.url}/{path}"
     got = [*await crowd([[url]]), *await crowd([[url]], range_="bytes=0-99")]
     assert [one.is_cut or one.status == 502 for one in got] == [True, True]
+    assert max(one.took_s for one in got) < SOON_S  # they are told, and do not wait for the rest
 
 
 def test_a_file_without_a_digest_comes_through(here: Site, up: Upstream) -> None:
@@ -294,25 +306,31 @@ def test_no_process_of_a_replica_asks_upstreams(here: Site) -> None:
     assert "upstream" not in here.node.pids()
 
 
-def test_a_dead_primary_leaves_what_is_known(tmp_path: Path, up: Upstream) -> None:
-    up.put(dist := files.wheel(fresh("left")), fetched := files.wheel(fresh("fetched")))
-    with cluster(tmp_path, up) as made:
-        here = made.follow("replica", *OPTIONS)
-        index, warm = here.mirror(), here.mirror(mirror_cache_expiry=1800)
-        for name in (index, warm):
-            assert len(here.files(name, dist.owner)) == 1
-        path = here.path(index, fetched.owner, fetched.filename)
-        assert here.nobody.get(f"{index}/+simple/", JSON).status_code == 200
-        made.primary.kill()
-        until(lambda: here.nobody.result("+status")["following"] == "unreachable")
-        answer = here.page(index, dist.owner)
-        assert (answer.status_code, len(answer.json()["files"])) == (200, 1)
-        assert answer.headers[STALE] == f"{index}; the primary is unreachable"
-        assert STALE not in here.page(warm, dist.owner).headers
-        unknown = here.page(index, fresh("unknown"))
-        assert unknown.status_code == 502
-        assert "the primary can not be asked" in unknown.text
-        listed = here.nobody.get(f"{index}/+simple/", JSON)
-        assert dist.owner in {project["name"] for project in listed.json()["projects"]}
-        assert STALE in listed.headers
-        assert here.nobody.get(path, ANY).status_code == 502
+def test_a_dead_primary_leaves_what_is_known(pair: Cluster, here: Site, up: Upstream) -> None:
+    """The last one: the primary stays dead."""
+    dist, never, cut = files.wheel(fresh("left")), files.wheel(fresh("never")), large(fresh("cut"))
+    up.put(dist, never, cut)
+    index, warm = here.mirror(), here.mirror(mirror_cache_expiry=1800)
+    for name in (index, warm):
+        assert len(here.files(name, dist.owner)) == 1
+    path, slow = (here.path(index, file.owner, file.filename) for file in (never, cut))
+    assert here.nobody.get(f"{index}/+simple/", JSON).status_code == 200
+    up.fail(f"/{cut.path}", faults.stalls(LARGE // 2, 30.0))
+    with partial(here, slow) as asked:
+        asked.read_to(LARGE // 4)
+        pair.primary.kill()
+        began = time.monotonic()
+        assert len(asked.read_to(LARGE)) < LARGE == asked.length
+        assert time.monotonic() - began < SOON_S
+    until(lambda: here.nobody.result("+status")["following"] == "unreachable")
+    answer = here.page(index, dist.owner)
+    assert (answer.status_code, len(answer.json()["files"])) == (200, 1)
+    assert answer.headers[STALE] == f"{index}; the primary is unreachable"
+    assert STALE not in here.page(warm, dist.owner).headers
+    unknown = here.page(index, fresh("unknown"))
+    assert unknown.status_code == 502
+    assert "the primary can not be asked" in unknown.text
+    listed = here.nobody.get(f"{index}/+simple/", JSON)
+    assert dist.owner in {project["name"] for project in listed.json()["projects"]}
+    assert STALE in listed.headers
+    assert here.nobody.get(path, ANY).status_code == 502

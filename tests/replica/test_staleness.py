@@ -1,6 +1,7 @@
 """Replicas whose copy is too old, and what load balancers are told: the primary stopped, and dead."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import pytest
@@ -45,9 +46,9 @@ def up() -> Iterator[Upstream]:
 def nodes(tmp_path_factory: pytest.TempPathFactory, up: Upstream) -> Iterator[Nodes]:
     """Nodes with two projects, one of them quarantined, whose pages and files were asked for before and after."""
     with cluster(tmp_path_factory.mktemp("stale"), up) as made:
-        bound = ("--max-age", str(MAX_AGE_S), "--when-stale")
-        bounded = {mode: made.follow(mode, *bound, mode, workers=1) for mode in MODES}
-        found = Nodes(made, bounded, made.follow("boundless", workers=1))
+        with ThreadPoolExecutor() as pool:
+            *sites, boundless = pool.map(lambda mode: follow(made, mode), (*MODES, ""))
+        found = Nodes(made, dict(zip(MODES, sites, strict=True)), boundless)
         for name in ("demo", "bad"):
             assert made.site.root.upload("root/dev", wheel(name)).status_code == 200
         until(lambda: all(site.serial() == made.site.serial() for site in found.replicas))
@@ -75,6 +76,12 @@ def dead(nodes: Nodes) -> Nodes:
     wait_until_old(nodes)
     until(lambda: all(health(site).json()["following"] == "unreachable" for site in nodes.replicas), 40)
     return nodes
+
+
+def follow(made: Cluster, mode: str) -> Site:
+    """Start a replica, with a bound if a *mode* is given."""
+    bound = ("--max-age", str(MAX_AGE_S), "--when-stale", mode) if mode else ()
+    return made.follow(mode or "boundless", *bound, workers=1)
 
 
 def warm(nodes: Nodes) -> None:
