@@ -22,13 +22,13 @@ class Standing:
 
     def __call__(self) -> dict[str, object]:
         """Return whom this node follows and how that goes, how old the newest word for its head is, and its files."""
-        following = follow.read(self._path)
+        following, age_s = follow.read(self._path), self._age_s()
         return {
             "primary": following.primary,
             "following": following.state,
             "following-reason": following.reason,
             "following-since": following.since,
-            "head-age": self._age_s(),
+            "head-age": None if age_s is None else round(age_s, 1),
             "files": files.read(self._files),
         }
 
