@@ -5,7 +5,7 @@ import json
 import random
 import signal
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from itertools import cycle
 
 import aiohttp
@@ -53,7 +53,8 @@ class Follower:
     async def run(self) -> None:
         """Follow until this is cancelled."""
         wait_s = FIRST_WAIT_S
-        follow.write(self._path, follow.NEVER)  # what a process that ended found may no longer be so
+        with suppress(OSError):  # no space: the page says what was before
+            follow.write(self._path, follow.NEVER)  # what a process that ended found may no longer be so
         async with tail.open_session(self._config.primary_ca_file) as session:
             for url in cycle(self._config.primary):
                 began, self._copied = asyncio.get_running_loop().time(), False
@@ -91,8 +92,9 @@ class Follower:
             return
         log = logger.info if now.state == follow.FOLLOWING else logger.warning
         log("following", state=now.state, primary=now.primary, reason=now.reason)
-        follow.write(self._path, now)
-        self._told = now
+        with suppress(OSError):  # no space: the next word tries again
+            follow.write(self._path, now)
+            self._told = now
 
 
 def state_of(error: LedgerpiError) -> str:
