@@ -90,7 +90,7 @@ async def test_what_does_not_come_is_waited_for_as_long_as_was_said(opened: Node
     async with watched(opened) as (writer, news):
         began = asyncio.get_running_loop().time()
         assert not await news.beyond(writer.size, SHORT_S)
-        assert asyncio.get_running_loop().time() - began >= SHORT_S
+        assert asyncio.get_running_loop().time() - began > SHORT_S * 0.9  # the loop counts milliseconds
         assert not await news.beyond(writer.size, -1)
 
 
