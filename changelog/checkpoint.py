@@ -78,6 +78,15 @@ def verify(note: str, keys: Mapping[str, bytes]) -> Checkpoint:
     return parse(text)
 
 
+def claimed_size(note: str) -> int:
+    """Return the size that *note* says, not verified; 0 for "".
+
+    Raises:
+        InvalidProof: it is no note of a checkpoint.
+    """
+    return parse(note.rpartition("\n\n")[0] + "\n").size if note else 0
+
+
 def parse(text: str) -> Checkpoint:
     """Return what the unsigned *text* says; extension lines are ignored.
 

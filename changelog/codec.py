@@ -42,7 +42,12 @@ class Stamp:
 EVENTS: tuple[type, ...] = (
     cluster.LogCreated,
     cluster.MemberAdded,
+    cluster.MemberChanged,
+    cluster.MemberRemoved,
+    cluster.DurabilitySet,
+    cluster.MembersSettled,
     cluster.PrimaryChanged,
+    cluster.LossAccepted,
     cluster.ReplicaEnrolled,
     cluster.ReplicaRevoked,
     users.UserCreated,

@@ -1,19 +1,21 @@
 """Copying a log: what is read on one node, and checked before it is committed on another.
 
-A batch carries the signed head that it leads to. Its entries are appended, folded and hashed in one transaction, which
-is committed only if the root that comes out is proved to be that of the signed history (RFC 9162 section 2.1.4.2): what
-was not verified never reaches the disk.
+A batch leads to a signed head: as far as entries were acknowledged to one that the log's own key signed, beyond that to one
+that the primary signed with its node key. Its entries are appended, folded and hashed in one transaction, which is
+committed only if the root that comes out is proved to be that of the signed history (RFC 9162 section 2.1.4.2): what was
+not verified never reaches the disk.
 """
 
 from collections.abc import Sequence
 from hashlib import sha256
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from changelog import checkpoint, contents, holdings, log, tree
+from changelog import checkpoint, contents, holdings, log, promise, tree, vouching
+from changelog.checkpoint import Checkpoint
 from changelog.codec import Event, Stamp, decode, decode_canonical
 from changelog.env import Env
-from changelog.errors import BlobDamaged, Conflict, InvalidEntry, InvalidProof
+from changelog.errors import BlobDamaged, Conflict, InvalidEntry, InvalidProof, Superseded
 from changelog.fold import fold
 from changelog.rebuild import mark_current
 from changelog.tables import LmdbStore, Store
@@ -31,8 +33,9 @@ class Batch:
     entries: tuple[bytes, ...]  # whole commands
     records: tuple[bytes, ...]  # private records as stored, those that were not erased since
     contents: tuple[tuple[bytes, bytes], ...]  # digest, and value of the table ``contents``
-    note: str  # checkpoint of the head
-    proof: tuple[bytes, ...]  # that the head extends the tree up to the last of the entries
+    note: str  # the newest checkpoint, signed by the log's key; "" = none, or what was asked for is named otherwise
+    word: bytes  # of the primary for its head; b"" likewise
+    proof: tuple[bytes, ...]  # that the first of these heads that has the last of the entries extends the tree up to it
 
     @property
     def last(self) -> int:
@@ -48,25 +51,27 @@ class Known:
     root: bytes
 
 
-def read_batch(store: Store, after: int) -> Batch | None:
-    """Return what follows entry *after*, up to the bounds of a batch, or None at the end of the log.
+def read_batch(store: Store, after: int, upto: int = 0) -> Batch | None:
+    """Return what follows entry *after*, up to the bounds of a batch, or None at the end of what can be proved.
 
-    None too while the head is not signed, amid a copy: nothing could be proved.
+    That is the last head that was signed, or entry *upto* for who knows by other means what the log is there.
     """
     head = log.head(store)
-    if after >= head.size or not head.checkpoint:
+    note, word = ("", b"") if upto else (head.checkpoint, vouching.find(store))
+    signed = checkpoint.claimed_size(note) if note else 0
+    limit = upto or (signed if after < signed else vouching.claimed_size(word))
+    if after >= min(limit, head.size):
         return None
     taken, size = _Taken(), 0
-    for serial, raw in log.entries(store, after + 1):
+    for serial, raw in log.entries(store, after + 1, limit):
         event, stamp = decode(raw, serial)
         taken.add(store, raw, event)
         size += len(raw)
         if not stamp.more and (size >= MAX_BATCH_BYTES or len(taken.entries) >= MAX_BATCH_ENTRIES):
             break
-    last = after + len(taken.entries)
-    proof = tree.consistency_proof(last, head.size, log.node_reader(store))
+    proof = tree.consistency_proof(after + len(taken.entries), limit, log.node_reader(store))
     records, small = tuple(taken.records.values()), tuple(taken.contents.items())
-    return Batch(after + 1, tuple(taken.entries), records, small, head.checkpoint, tuple(proof))
+    return Batch(after + 1, tuple(taken.entries), records, small, note, word, tuple(proof))
 
 
 @define
@@ -96,39 +101,50 @@ class Copier:
         self._keys = {origin: log_key}
         self._known = tuple(known)
 
-    def copy(self, batch: Batch) -> log.Head:
+    def copy(self, batch: Batch, exactly: Known | None = None) -> log.Head:
         """Commit *batch* and return the new head.
+
+        Entries without signed heads are taken only where *exactly* says, of a member's own word, what they lead to.
 
         Raises:
             Conflict: it does not follow the last entry.
+            Superseded: it comes from a primary of an epoch below the one that was promised.
             InvalidEntry: an entry is not canonical, not in order, or ends amid a command.
-            InvalidProof: the signature does not hold, or the entries are not those of the signed history.
+            InvalidProof: a signature does not hold, or the entries are not those of the signed history.
             BlobDamaged: contents are not what their digest says.
             StorageFull: no space.
         Nothing was committed then.
         """
-        signed = checkpoint.verify(batch.note, self._keys)
-        if signed.origin != self._origin:
-            raise InvalidProof(f"a head of {signed.origin}, not of {self._origin}")
+        signed = self._signed(batch.note)
         decoded = [decode_canonical(raw, serial) for serial, raw in enumerate(batch.entries, batch.first)]
         with self._env.write() as store:
             before = log.head(store)
             if batch.first != before.size + 1 or not decoded:
                 raise Conflict(f"entries from {batch.first} on do not follow entry {before.size}")
+            vouched = _vouched(store, batch, signed)
             last = _append(store, batch.entries, [stamp for _, stamp in decoded], before)
             root = log.root(store, last.serial)
             self._check_known(store, before.size, last.serial)
-            tree.check_consistency(last.serial, signed.size, root, signed.root, batch.proof)
+            anchor = _anchor(last.serial, signed, vouched, exactly)
+            tree.check_consistency(last.serial, anchor.size, root, anchor.root, batch.proof)
             _put(store, batch, [event for event, _ in decoded])
             for event, stamp in decoded:  # they are the history's own: what can not be folded is a bug, not a lie
                 fold(store, event, stamp)
-            note = batch.note if signed.size == last.serial else ""
-            head = log.Head(last.epoch, last.serial, root, last.time, note)
+            head = log.Head(last.epoch, last.serial, root, last.time, before.checkpoint)
+            head = _with_heads(store, head, batch, signed, vouched)
             log.set_head(store, head)
             if not before.size:
                 self._check_begin(store)
                 mark_current(store)
         return head
+
+    def _signed(self, note: str) -> Checkpoint | None:
+        if not note:
+            return None
+        signed = checkpoint.verify(note, self._keys)
+        if signed.origin != self._origin:
+            raise InvalidProof(f"a head of {signed.origin}, not of {self._origin}")
+        return signed
 
     def _check_known(self, store: Store, before: int, last: int) -> None:
         for known in self._known:
@@ -137,8 +153,53 @@ class Copier:
 
     def _check_begin(self, store: Store) -> None:
         row = cluster.ORIGIN.get(store, cluster.ONLY)
-        if row is None or (row.origin, row.log_key) != (self._origin, self._keys[self._origin]):
+        if row is None or not log.continues(self._origin, row.origin):
             raise InvalidProof(f"the first entry does not begin the log of {self._origin}")
+        if row.origin == self._origin and row.log_key != self._keys[self._origin]:
+            raise InvalidProof(f"the first entry of {self._origin} has another key")
+
+
+def _vouched(store: Store, batch: Batch, signed: Checkpoint | None) -> vouching.Vouched | None:
+    """Return the primary's word for its head.
+
+    What was acknowledged is in the history of every epoch, and needs none: it may be older, or of a member whose entry
+    has yet to come.
+    """
+    if not batch.word:
+        return None
+    if signed is not None and batch.last <= signed.size:
+        return vouching.VOUCHED.claimed(batch.word)
+    vouched = vouching.verify(batch.word, lambda number: cluster.node_key(store, number))
+    if vouched.epoch < promise.epoch(store):
+        raise Superseded(f"a primary of epoch {cluster.shown_epoch(vouched.epoch)}, which is over")
+    return vouched
+
+
+def _anchor(last: int, signed: Checkpoint | None, vouched: vouching.Vouched | None, exactly: Known | None) -> Known:
+    """Return the head that entries up to *last* have to lead to."""
+    if exactly is not None:
+        return exactly
+    if signed is not None and last <= signed.size:
+        return Known(signed.size, signed.root)
+    if vouched is None or vouched.size < last:
+        raise InvalidProof(f"nobody signed a head that has entry {last}")
+    return Known(vouched.size, vouched.root)
+
+
+def _with_heads(
+    store: Store, head: log.Head, batch: Batch, signed: Checkpoint | None, vouched: vouching.Vouched | None
+) -> log.Head:
+    """Return *head* with the newest checkpoint that its entries have, and keep the word likewise."""
+    if vouched is not None and vouched.size == head.size:
+        vouching.verify(batch.word, lambda number: cluster.node_key(store, number))
+        if (vouched.epoch, vouched.size, vouched.root) != (head.epoch, head.size, head.root):
+            raise InvalidProof(f"the primary vouches for another head than that of entry {head.size}")
+        vouching.keep(store, batch.word)
+    if signed is None or not checkpoint.claimed_size(head.checkpoint) < signed.size <= head.size:
+        return head
+    if log.root(store, signed.size) != signed.root:
+        raise InvalidProof(f"the log's key signed another history of {signed.size} entries")
+    return evolve(head, checkpoint=batch.note)
 
 
 def _append(store: LmdbStore, entries: Sequence[bytes], stamps: Sequence[Stamp], before: log.Head) -> Stamp:

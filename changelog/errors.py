@@ -13,12 +13,15 @@ LedgerpiError
 │   └── Gone                  was there and was deleted
 ├── NotAcceptable             no form of the page that the client takes
 ├── Conflict                  contradicts what is there
-│   └── FileExists            the file name is taken by other bytes
+│   ├── FileExists            the file name is taken by other bytes
+│   └── Superseded            comes from the primary of an epoch that is over
 ├── TooLarge                  over a configured bound
 ├── StorageFull               no space left; nothing was written
 ├── NotYet                    entries that a client wants to see are not here yet
 ├── TooOld                    this node's copy of the log is older than it may be
 ├── OutcomeUnknown            the writer ended before it could answer
+├── NotPrimary                this node does not take writes, or not yet
+├── NotReplicated             a write is here, and so many copies as were wanted are not known to be
 ├── Unavailable               an upstream that has to be asked gives no usable answer
 └── Damaged                   stored bytes are not what was stored
     ├── InvalidEntry          bytes that are no canonical entry
@@ -88,6 +91,10 @@ class FileExists(Conflict):
     """The file name is taken by other bytes and the index is not volatile."""
 
 
+class Superseded(Conflict):
+    """It comes from the primary of an epoch that is over."""
+
+
 class TooLarge(LedgerpiError):  # noqa: N818 - as above
     """Over a configured bound."""
 
@@ -106,6 +113,14 @@ class TooOld(LedgerpiError):  # noqa: N818 - as above
 
 class OutcomeUnknown(LedgerpiError):  # noqa: N818 - as above
     """The writer ended before it could answer: the change may or may not have happened."""
+
+
+class NotPrimary(LedgerpiError):  # noqa: N818 - as above
+    """This node does not take writes: another one took over, or it has yet to ask whether one did."""
+
+
+class NotReplicated(LedgerpiError):  # noqa: N818 - as above
+    """A write is durable here, and in time not so many voters said that they have it as it was to wait for."""
 
 
 class Unavailable(LedgerpiError):  # noqa: N818 - as above

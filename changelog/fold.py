@@ -5,7 +5,18 @@ from typing import Any
 
 from changelog.codec import Event, Stamp, Unknown
 from changelog.errors import InvalidEntry
-from changelog.events.cluster import LogCreated, MemberAdded, PrimaryChanged, ReplicaEnrolled, ReplicaRevoked
+from changelog.events.cluster import (
+    DurabilitySet,
+    LogCreated,
+    LossAccepted,
+    MemberAdded,
+    MemberChanged,
+    MemberRemoved,
+    MembersSettled,
+    PrimaryChanged,
+    ReplicaEnrolled,
+    ReplicaRevoked,
+)
 from changelog.events.files import FileDeleted, FileUnyanked, FileUploaded, FileYanked
 from changelog.events.indexes import IndexCreated, IndexDeleted, IndexModified, IndexTextsChanged
 from changelog.events.projects import (
@@ -23,16 +34,21 @@ from changelog.events.upstream import (
 )
 from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, UserDeleted
 from changelog.tables import Store
-from changelog.views import cluster, digests, fetched, files, indexes, projects, serials, upstream, users
+from changelog.views import cluster, digests, fetched, files, indexes, projects, serials, upstream, users, voting
 
-VIEWS_VERSION = 3  # another number makes the next start fold all views anew
+VIEWS_VERSION = 4  # another number makes the next start fold all views anew
 
 Fold = Callable[[Store, Any, Stamp], None]
 
 FOLDS: dict[type, tuple[Fold, ...]] = {
     LogCreated: (cluster.on_log_created,),
-    MemberAdded: (cluster.on_member_added,),
+    MemberAdded: (cluster.on_member_added, voting.on_member_added),
+    MemberChanged: (cluster.on_member_changed,),
+    MemberRemoved: (cluster.on_member_removed, voting.on_member_removed),
+    DurabilitySet: (voting.on_durability_set,),
+    MembersSettled: (voting.on_members_settled,),
     PrimaryChanged: (cluster.on_primary_changed,),
+    LossAccepted: (cluster.on_loss_accepted,),
     ReplicaEnrolled: (cluster.on_replica_enrolled,),
     ReplicaRevoked: (cluster.on_replica_revoked,),
     UserCreated: (users.on_user_created,),
@@ -63,6 +79,8 @@ VIEW_TABLES: tuple[str, ...] = (
     cluster.MEMBERS.name,
     cluster.PRIMARY.name,
     cluster.REPLICAS.name,
+    cluster.EPOCHS.name,
+    voting.VOTING.name,
     *users.USERS.names,
     *indexes.INDEXES.names,
     indexes.LIVES.name,

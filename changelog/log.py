@@ -20,7 +20,7 @@ class Head:
     size: int  # number of entries = serial of the last one
     root: bytes  # 32 bytes
     time: int  # of the last entry, microseconds
-    checkpoint: str  # signed note over origin, size and root
+    checkpoint: str  # signed note over origin, size and root, of this head or of the last one that was acknowledged
 
 
 EMPTY = Head(epoch=0, size=0, root=tree.EMPTY_ROOT, time=0, checkpoint="")
@@ -36,6 +36,11 @@ def head(store: Store) -> Head:
 def set_head(store: Store, value: Head) -> None:
     """Make *value* the head."""
     store.put("meta", HEAD, _HEADS.pack(value))
+
+
+def continues(origin: str, beginning: str) -> bool:
+    """Return whether *origin* is *beginning*, or a later origin of the log that began as that."""
+    return origin == beginning or origin.startswith(f"{beginning}/e")
 
 
 def append(store: LmdbStore, serial: int, entry: bytes) -> None:

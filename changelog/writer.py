@@ -8,18 +8,19 @@ nested ones.
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from changelog import checkpoint, contents, holdings, log, rebuild
+from changelog import checkpoint, contents, holdings, log, promise, rebuild, vouching
 from changelog.blobs import Blobs
 from changelog.codec import MAX_ENTRY_BYTES, Event, Stamp, decode, encode
 from changelog.env import Env
-from changelog.errors import BlobDamaged, Conflict, LedgerpiError, StorageFull, TooLarge
+from changelog.errors import BlobDamaged, Conflict, LedgerpiError, NotPrimary, StorageFull, TooLarge
 from changelog.fold import fold
 from changelog.records import Record
 from changelog.tables import LmdbStore, Store
-from changelog.views import cluster
+from changelog.views import cluster, voting
+from changelog.vouching import VOUCHED, Vouched
 
 MAX_EVENTS = 2_000  # of one command; a larger change is several commands
 
@@ -73,15 +74,24 @@ class _Group:
     begun: int
 
 
+@frozen
+class Keys:
+    """What a primary signs heads with."""
+
+    log: Ed25519PrivateKey  # what was acknowledged
+    node: Ed25519PrivateKey  # what it has
+
+
 class Writer:
     """Appends to the log of one node; only one process has one."""
 
-    def __init__(self, env: Env, blobs: Blobs, key: Ed25519PrivateKey, clock: Callable[[], int]) -> None:
-        """Write to *env* with the log's *key*; *clock* gives microseconds since 1970."""
+    def __init__(self, env: Env, blobs: Blobs, keys: Keys, clock: Callable[[], int]) -> None:
+        """Write to *env* and sign with *keys*; *clock* gives microseconds since 1970."""
         self._env = env
         self._blobs = blobs
-        self._key = key
+        self._keys = keys
         self._clock = clock
+        self.held = 0  # entries that are known to be held by as many voters as the settings want
 
     def create(self, origin: str, events: Sequence[Event], records: Sequence[Record], epoch: int) -> None:
         """Begin a log with *events*, the first of which names *origin*.
@@ -96,8 +106,33 @@ class Writer:
             group.epoch = epoch
             proposal = Proposal(lambda _: events, ":init", tuple(records))
             self._write(group, proposal, self._entries(group, proposal, events))
-            self._end(group, origin)
+            self._end(group)
             rebuild.mark_current(store)
+
+    def take_over(self, after: log.Head, epoch: int, events: Sequence[Event]) -> None:
+        """Begin *epoch* with *events* behind the head *after*.
+
+        Raises:
+            Conflict: the log does not end there any more, or a higher epoch was promised.
+        """
+        with self._env.write() as store:
+            group = self._begin(store)
+            head = log.head(store)
+            if (head.epoch, head.size, head.root) != (after.epoch, after.size, after.root):
+                raise Conflict(f"the log has {head.size} entries, not {after.size}")
+            if promise.given(store) != epoch:
+                raise Conflict(f"epoch {cluster.shown_epoch(epoch)} was not promised, or a later one was too")
+            group.epoch = epoch
+            proposal = Proposal(lambda _: events, ":promote")
+            self._write(group, proposal, self._entries(group, proposal, events))
+            self._end(group)
+
+    def sign(self) -> None:
+        """Sign what is held by now, if nothing was appended since."""
+        with self._env.write() as store:
+            head = log.head(store)
+            note = self._note(store, head.size, head.root, head.checkpoint)
+            log.set_head(store, evolve(head, checkpoint=note))
 
     def commit(self, proposals: Sequence[Proposal]) -> list[Outcome]:
         """Carry out *proposals* in order, with one fsync, and return what became of each.
@@ -107,12 +142,15 @@ class Writer:
 
         Raises:
             StorageFull: no space; none of them was carried out.
+            NotPrimary: another primary was promised to; none was carried out.
         """
         with self._env.write() as store:
             group = self._begin(store)
+            if promise.epoch(store) > group.epoch:
+                raise NotPrimary(f"epoch {cluster.shown_epoch(promise.epoch(store))} was promised to another primary")
             outcomes = [self._carry_out(group, proposal) for proposal in proposals]
             if group.size > group.begun:
-                self._end(group, _origin(store))
+                self._end(group)
         return outcomes
 
     def _carry_out(self, group: _Group, proposal: Proposal) -> Outcome:
@@ -178,21 +216,30 @@ class Writer:
             fold(store, entry.event, entry.stamp)
         group.size, group.time = entries[-1].stamp.serial, entries[-1].stamp.time
 
-    def _end(self, group: _Group, origin: str) -> None:
-        """Sign the head; the commit that makes it durable comes before the signature can leave."""
-        root = log.root(group.store, group.size)
-        note = checkpoint.sign(checkpoint.Checkpoint(origin, group.size, root), self._key)
-        log.set_head(group.store, log.Head(group.epoch, group.size, root, group.time, note))
+    def _end(self, group: _Group) -> None:
+        """Sign the head; the commit that makes it durable comes before the signatures can leave."""
+        store = group.store
+        root = log.root(store, group.size)
+        note = self._note(store, group.size, root, log.head(store).checkpoint)
+        log.set_head(store, log.Head(group.epoch, group.size, root, group.time, note))
+        word = Vouched(cluster.member_of(group.epoch), group.epoch, group.size, root, group.time)
+        vouching.keep(store, VOUCHED.sign(word, self._keys.node))
+
+    def _note(self, store: LmdbStore, size: int, root: bytes, before: str) -> str:
+        """Return the newest checkpoint: of the head where nothing has to be acknowledged, else of what is held.
+
+        Where a log goes on under another origin, an operator's word stands for those who hold it.
+        """
+        origin = cluster.origin(store).origin
+        if voting.required(store) and before.startswith(f"{origin}\n"):
+            size = min(self.held, size)
+            if size <= checkpoint.claimed_size(before):
+                return before
+            root = log.root(store, size)
+        return checkpoint.sign(checkpoint.Checkpoint(origin, size, root), self._keys.log)
 
 
 def _check_contents(proposal: Proposal) -> None:
     for digest, content in proposal.contents:
         if not contents.is_small(content) or sha256(content).digest() != digest:
             raise BlobDamaged(f"{len(content)} bytes that are not small or not {digest.hex()}")
-
-
-def _origin(store: Store) -> str:
-    row = cluster.ORIGIN.get(store, cluster.ONLY)
-    if row is None:
-        raise LookupError("the log has no first entry")
-    return row.origin

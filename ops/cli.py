@@ -10,14 +10,17 @@ from ops.printable import printable
 
 COMMANDS = {  # command: module, where it has the command's name, with _ for -
     "alarms": "ops.alarms",
+    "cluster": "ops.cluster",
     "explain": "ops.explain",
     "init": "ops.init",
     "log": "ops.log",
     "passwd": "ops.passwd",
+    "promote": "ops.promote",
     "rebuild": "ops.rebuild",
     "replica": "ops.replica",
     "replica-token": "ops.replica_token",
     "serve": "ops.serve",
+    "stranded": "ops.stranded",
     "unyank": "ops.yank",
     "verify": "ops.verify",
     "yank": "ops.yank",

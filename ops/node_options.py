@@ -74,6 +74,15 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Address space for the changelog; the most it can grow to.",
     ),
     click.option(
+        "--durability-timeout",
+        "durability_timeout_s",
+        metavar="S",
+        type=float,
+        default=DEFAULTS.durability_timeout_s,
+        show_default=True,
+        help="Seconds that a write waits for the copies that it is to have, before it is answered with 503.",
+    ),
+    click.option(
         "--page-cache",
         metavar="BYTES",
         type=int,

@@ -9,8 +9,8 @@ from changelog.fold import VIEW_TABLES
 from changelog.records import Record
 from changelog.writer import Already, Committed, Proposal, Writer
 from ops.node import locked, writer_lives
-from replica.create import is_replica
-from server import keys
+from changelog.views import cluster
+from server import keys, roles
 from server.commands import OPERATOR, Caller, Command, Request
 from server.decide import decide
 from server.layout import Layout
@@ -27,7 +27,7 @@ def carry_out(layout: Layout, command: Command, records: Sequence[Record] = ()) 
         LedgerpiError: it is refused, the node is a replica, or another process has the lock.
         OutcomeUnknown: the writer ended before it answered.
     """
-    if is_replica(layout):
+    if roles.of_node(layout) == roles.REPLICA:
         raise Refused(f"{layout.serverdir} holds a replica: its primary has to decide")
     if not writer_lives(layout):
         with locked(layout):
@@ -39,7 +39,12 @@ def carry_out(layout: Layout, command: Command, records: Sequence[Record] = ()) 
 def _here(layout: Layout, command: Command, records: Sequence[Record]) -> Committed | Already:
     env = Env(layout.changelog, VIEW_TABLES, readonly=False, map_size=DEFAULT_MAP_SIZE)
     try:
-        writer = Writer(env, Blobs(layout.blobs), keys.load(layout.keys, keys.LOG_KEY), now)
+        with env.read() as store:
+            signing = keys.signing(layout.keys, cluster.origin(store).log_key)
+            others = [row.name for _, row in cluster.members(store) if row.voter and not row.until][1:]
+        if others:
+            raise Refused(f"other members may have taken over from {layout.serverdir}: start it, so that it asks them")
+        writer = Writer(env, Blobs(layout.blobs), signing, now)
         proposal = Proposal(lambda store: decide(store, CALLER, command), OPERATOR, tuple(records))
         (outcome,) = writer.commit([proposal])
     finally:

@@ -3,6 +3,7 @@
 import re
 
 import click
+from attrs import evolve
 
 from changelog import log
 from changelog.env import DEFAULT_MAP_SIZE
@@ -10,6 +11,7 @@ from changelog.reader import Reader
 from changelog.views import cluster
 from ops.node import serverdir_option
 from ops.order import carry_out
+from server import keys
 from server import replica_token as tokens
 from server.commands import EnrolReplica, RevokeReplica
 from server.layout import Layout
@@ -32,17 +34,24 @@ Example:
 )
 @serverdir_option
 @click.argument("name", callback=_name)
+@click.option("--voter", is_flag=True, help="Its copy counts where writes wait for copies; it keeps all files.")
+@click.option("--may-promote", is_flag=True, help="It may become the primary: the token has the log's key. Implies --voter.")
 @click.option("--revoke", is_flag=True, help="Make the token of the replica NAME worthless.")
-def replica_token(layout: Layout, name: str, *, revoke: bool) -> None:
+def replica_token(layout: Layout, name: str, *, voter: bool, may_promote: bool, revoke: bool) -> None:
     """Print a new token by which the replica NAME may follow this node; it is shown once."""
     if revoke:
         carry_out(layout, RevokeReplica(name))
         click.echo(f"the replica {name} is revoked", err=True)
         return
     secret = tokens.new_secret()
-    token = _of_now(layout, name, secret)
-    carry_out(layout, EnrolReplica(name, token.hash, voter=False, may_promote=False))
+    voter = voter or may_promote
+    token = evolve(_of_now(layout, name, secret), voter=voter, log_seed=_log_seed(layout) if may_promote else b"")
+    carry_out(layout, EnrolReplica(name, token.hash, voter=voter, may_promote=may_promote))
     click.echo(token.text)
+
+
+def _log_seed(layout: Layout) -> bytes:
+    return keys.load(layout.keys, keys.LOG_KEY).private_bytes_raw()
 
 
 def _of_now(layout: Layout, name: str, secret: bytes) -> ReplicaToken:

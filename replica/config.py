@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from attrs import field, frozen
-from attrs.validators import gt, in_, min_len, optional
+from attrs.validators import gt, in_, optional
 
 from changelog.names import index_name
 from server.config import Config
@@ -12,7 +12,7 @@ from server.stream import HEARTBEAT_S
 
 ALL, LAZY = "all", "lazy"  # words of --files besides the names of indexes
 
-TOKEN_FILE = "replica.token"  # noqa: S105 - its name; it is there if, and only if, the node is a replica
+TOKEN_FILE = "replica.token"  # noqa: S105 - its name
 
 SERVE, WARN, REFUSE = "serve", "warn", "refuse"  # what a copy that is too old is good for
 
@@ -33,7 +33,7 @@ def _check_files(_config: object, _field: object, files: tuple[str, ...]) -> Non
 class ReplicaConfig(Config):
     """The options of ``ledgerpi replica``."""
 
-    primary: tuple[str, ...] = field(default=(), converter=tuple, validator=min_len(1))  # URLs, the first one preferred
+    primary: tuple[str, ...] = field(default=(), converter=tuple)  # URLs to try before those of members
     primary_ca_file: str = ""  # certificates that are trusted besides the system's, "" = none
     max_age_s: float | None = field(  # seconds; an older copy is too old
         default=None, validator=optional(gt(HEARTBEAT_S))
@@ -44,10 +44,17 @@ class ReplicaConfig(Config):
         default=(ALL,), converter=_files, validator=_check_files
     )
 
+    member_url: str = ""  # where other members reach this node; "" = --outside-url, or host and port
+
     @property
     def token_file(self) -> Path:
         """Where the token lies."""
         return self.layout.keys / TOKEN_FILE
+
+    @property
+    def word_file(self) -> Path:
+        """Where the primary's newest word for a head lies."""
+        return self.layout.local / "word"
 
     @property
     def following_file(self) -> Path:

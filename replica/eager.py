@@ -9,6 +9,7 @@ from changelog import log
 from changelog.blobs import Blobs
 from changelog.errors import LedgerpiError, StorageFull
 from changelog.reader import Reader
+from changelog.views import digests
 from replica.backlog import Backlog
 from replica.fetches import Fetches
 from replica.named import Looked, Named, Selection, is_needed
@@ -44,6 +45,7 @@ class Eager:
         self._missing: dict[bytes, Named] = {}
         self._tries: Counter[bytes] = Counter()
         self._pausing: dict[bytes, asyncio.TimerHandle] = {}  # those that wait to be tried again
+        self.changed = asyncio.Event()  # a blob came, or entries were looked at; who waits clears it
 
     @property
     def standing(self) -> Mapping[str, int]:
@@ -57,6 +59,16 @@ class Eager:
             "missing": missing,
             "absent": absent,
         }
+
+    @property
+    def size(self) -> int:
+        """How many entries were looked at."""
+        return self._backlog.progress.size
+
+    @property
+    def missing_uploads(self) -> tuple[bytes, ...]:
+        """The digests of blobs of uploads that these entries name and that are not here."""
+        return tuple(digest for digest, named in self._missing.items() if named.kind != digests.CACHED)
 
     async def run(self, news: News) -> None:
         """Fetch until this is cancelled; *news* tell of entries."""
@@ -80,6 +92,7 @@ class Eager:
                 await asyncio.sleep(LONGEST_REST_S)
                 continue
             self._add(looked.missing)
+            self.changed.set()
             if self._waiting.qsize() > AHEAD:
                 self._room.clear()
                 await self._room.wait()
@@ -137,6 +150,7 @@ class Eager:
         self._backlog.remove(digest, is_here=is_here)
         del self._missing[digest]
         self._tries.pop(digest, None)
+        self.changed.set()
 
     def _pause(self, digest: bytes) -> None:
         """Let a blob be tried again later."""

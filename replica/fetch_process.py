@@ -7,6 +7,7 @@ import sys
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 
+import aiohttp
 import structlog
 import uvloop
 from attrs import frozen
@@ -16,13 +17,18 @@ from changelog.env import translated
 from changelog.errors import LedgerpiError, NotFound, Unavailable
 from changelog.reader import Reader
 from changelog.views import digests
-from replica import files, tail
+from replica import credentials, files, tail
+from replica.acknowledge import Acknowledger
 from replica.backlog import Backlog
 from replica.config import LAZY, ReplicaConfig
+from replica.credentials import Credentials
 from replica.eager import Eager
 from replica.fetches import Fetches
 from replica.files import FilesStanding
+from replica.follow import candidates
+from replica.membership import Membership
 from replica.named import Selection
+from replica.tail import Source
 from server.connection import Connection
 from server.garbage import look_seldom
 from server.logs import configure_logs
@@ -125,7 +131,9 @@ async def serve(config: ReplicaConfig, parent: int) -> None:
         session = await at_end.enter_async_context(tail.open_session(config.primary_ca_file))
         cache = Cache(parts)
         at_end.callback(cache.close)
-        fetches = Fetches(config, parts.blobs, parts.spool, session, partial(keep_to_budget, parts, cache))
+        shown = credentials.read(config.layout, parts.reader)
+        sources = partial(_sources, parts, shown)
+        fetches = Fetches(config, parts.blobs, parts.spool, session, sources, partial(keep_to_budget, parts, cache))
         at_end.push_async_callback(fetches.close)
         service = FetchService(fetches, cache)
         at_end.push_async_callback(service.close)
@@ -135,7 +143,7 @@ async def serve(config: ReplicaConfig, parent: int) -> None:
         look_seldom()
         tell_ready()  # the supervisor reads this
         await cache.start()
-        work = asyncio.ensure_future(_work(parts, fetches))
+        work = asyncio.ensure_future(_work(parts, fetches, session, shown))
         ends = asyncio.ensure_future(death_of_parent(parent))
         await asyncio.wait({work, ends}, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
@@ -152,10 +160,17 @@ def keep_to_budget(parts: FetchParts, cache: Cache, digest: bytes, size: int) ->
             cache.added(digest, size)
 
 
-async def _work(parts: FetchParts, fetches: Fetches) -> None:
-    """Fetch what is to be here before anybody asks, and tell how that goes."""
+def _sources(parts: FetchParts, shown: Credentials) -> list[Source]:
+    with parts.reader.snapshot() as store:
+        members = credentials.urls(store, shown.node_key)
+    return [Source(url, shown) for url in candidates(parts.config, members)]
+
+
+async def _work(parts: FetchParts, fetches: Fetches, session: aiohttp.ClientSession, shown: Credentials) -> None:
+    """Fetch what is to be here before anybody asks, and tell how that goes, other members too."""
     config = parts.config
     eager: Eager | None = None
+    news = News(parts.reader, parts.submit)
     async with AsyncExitStack() as at_end, asyncio.TaskGroup() as group:
         if LAZY not in config.files:
             # under a budget files of mirrors come when they are wanted: all of them would push each other out
@@ -163,10 +178,11 @@ async def _work(parts: FetchParts, fetches: Fetches) -> None:
             with parts.reader.snapshot() as store:
                 backlog = Backlog(config.backlog, selection.key, store)
             at_end.callback(backlog.close)
-            news = News(parts.reader, parts.submit)
-            at_end.callback(news.close)
             eager = Eager(fetches, backlog, selection, parts.reader, parts.blobs)
             group.create_task(eager.run(news))
+        at_end.callback(news.close)
+        member = Membership(config, parts.reader, session, shown)
+        group.create_task(Acknowledger(member, news, eager).run())
         group.create_task(_tell(config, fetches, eager))
 
 
@@ -188,7 +204,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the supervisor says when to end
     configure_logs()
-    config = ReplicaConfig(**json.loads(sys.argv[1]))
+    config = ReplicaConfig.of(json.loads(sys.argv[1]))
     if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead
         return
     uvloop.run(serve(config, int(sys.argv[2])))

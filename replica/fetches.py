@@ -12,8 +12,6 @@ from attrs import frozen
 from changelog.blobs import Blobs
 from changelog.errors import LedgerpiError, Unavailable
 from replica.config import ReplicaConfig
-from replica.create import read_token
-from replica.follow import candidates
 from replica.receive import Cut, Unreachable, Wanted, receive, summed
 from replica.tail import Source
 from server.executors import in_thread
@@ -47,15 +45,16 @@ class Fetches:
         blobs: Blobs,
         spool: Spool,
         session: aiohttp.ClientSession,
+        sources: Callable[[], list[Source]],
         on_kept: Callable[[bytes, int], None],
     ) -> None:
-        """Ask the primary that is followed with *session*, then the other candidates.
+        """Ask *sources* in turn with *session*.
 
         *on_kept* learns digest and size of each new blob.
         """
         self._on_kept = on_kept
         self._config = config
-        self._token = read_token(config.layout).text
+        self._sources = sources
         self._blobs = blobs
         self._spool = spool
         self._session = session
@@ -124,15 +123,15 @@ class Fetches:
         """Receive all bytes, from one node or from several, and check them."""
         failures: list[Unavailable] = []
         senders: list[str] = []
-        for url in sorted(candidates(self._config), key=lambda url: self._blamed[wanted.digest, url]):
+        for source in sorted(self._sources(), key=lambda source: self._blamed[wanted.digest, source.url]):
             before = sink.size
             try:
-                await self._receive(Source(url, self._token), wanted, download, sink)
+                await self._receive(source, wanted, download, sink)
             except Unavailable as error:
                 failures.append(error)
-                senders += [url] if sink.size > before else []
+                senders += [source.url] if sink.size > before else []
             else:
-                self._check(wanted, sink, [*senders, url])
+                self._check(wanted, sink, [*senders, source.url])
                 return
         raise summed(failures)
 

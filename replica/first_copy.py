@@ -9,18 +9,16 @@ from itertools import cycle
 
 import aiohttp
 
-from changelog import checkpoint
-from changelog.copying import Batch, Copier
+from changelog import checkpoint, log, vouching
+from changelog.copying import Batch
 from changelog.env import Env
 from changelog.errors import Unavailable
 from changelog.fold import VIEW_TABLES
-from replica import tail, word
+from replica import credentials, tail, word
 from replica.config import ReplicaConfig
-from replica.create import read_token
 from replica.tail import Source
 from replica.word import Word
-from replica.writer_process import check_vouched, copier_for
-from server.replica_token import ReplicaToken
+from replica.writer_process import check_vouched
 from server.stream import cursor_of
 from server.upstream.breaker import jittered
 
@@ -36,7 +34,7 @@ def is_needed(config: ReplicaConfig) -> bool:
     env = Env(config.layout.changelog, VIEW_TABLES, readonly=True, map_size=config.map_size)
     try:
         with env.read() as store:
-            return word.find(store) is None
+            return not vouching.find(store)
     finally:
         env.close()
 
@@ -48,14 +46,15 @@ async def run(config: ReplicaConfig, progress: Progress, trouble: Trouble) -> No
         LedgerpiError: nobody can be followed, and asking again is of no use.
     """
     env = Env(config.layout.changelog, VIEW_TABLES, readonly=False, map_size=config.map_size)
-    token = read_token(config.layout)
+    with env.read() as store:
+        shown = credentials.load(config.layout, store)
     wait_s = FIRST_WAIT_S
     try:
         async with tail.open_session(config.primary_ca_file) as session:
-            for url in cycle(config.primary):
-                source = Source(url.rstrip("/"), token.text)
+            for url in cycle(dict.fromkeys([*config.primary, *shown.urls])):
+                source = Source(url.rstrip("/"), shown)
                 try:
-                    await _copy(env, token, session, source, progress)
+                    await _copy(env, config, session, source, progress)
                 except Unavailable as error:
                     trouble(str(error))
                     await asyncio.sleep(jittered(wait_s, random.random))
@@ -67,24 +66,27 @@ async def run(config: ReplicaConfig, progress: Progress, trouble: Trouble) -> No
 
 
 async def _copy(
-    env: Env, token: ReplicaToken, session: aiohttp.ClientSession, source: Source, progress: Progress
+    env: Env, config: ReplicaConfig, session: aiohttp.ClientSession, source: Source, progress: Progress
 ) -> None:
     """Copy from one node until it has nothing more."""
-    copier: Copier = copier_for(env, token)
+    copier = source.credentials.copier(env)
     with env.read() as store:
-        cursor = cursor_of(store, token.origin)
+        cursor = cursor_of(store, source.credentials.origin)
     async with aclosing(tail.follow(session, source, cursor)) as stream:
         async for item in stream:
             if isinstance(item, Batch):
                 head = copier.copy(item)
-                progress(head.size, checkpoint.parse(item.note.rpartition("\n\n")[0] + "\n").size)
+                progress(head.size, max(checkpoint.claimed_size(item.note), vouching.claimed_size(item.word)))
             else:
-                _finish(env, item)
+                _finish(env, config, item)
                 return
 
 
-def _finish(env: Env, signed: bytes) -> None:
+def _finish(env: Env, config: ReplicaConfig, signed: bytes) -> None:
     """Keep the primary's word that nothing is left."""
     with env.write() as store:
         vouched = check_vouched(store, signed)
-        word.keep(store, Word(signed, vouched.at, time.time_ns() // 1_000))
+        if vouched.size == log.head(store).size:
+            vouching.keep(store, signed)
+    config.layout.local.mkdir(mode=0o700, exist_ok=True)
+    word.keep(config.word_file, Word(signed, vouched.at, time.time_ns() // 1_000))

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from attrs import asdict, field, frozen
@@ -16,6 +17,7 @@ FOLLOWING, UNREACHABLE, BEHIND, DIVERGED, FORGED, REFUSED = (
     "forged",  # what it sends is not what its log signed
     "refused",  # it does not take the token, or has another log
 )
+SUPERSEDED = "superseded"  # it is of an epoch that is over
 
 
 @frozen
@@ -46,9 +48,11 @@ def read(path: Path) -> Following:
         return NEVER
 
 
-def candidates(config: ReplicaConfig) -> list[str]:
-    """Return the URLs of all who may be asked, without a slash at the end; first the one that is followed."""
+def candidates(config: ReplicaConfig, members: Iterable[str]) -> list[str]:
+    """Return the URLs of all who may be asked, without a slash at the end; first the one that is followed.
+
+    *members* are where other members of the cluster are.
+    """
     following = read(config.following_file)
-    urls = [url.rstrip("/") for url in config.primary]
     first = [following.primary] if following.state == FOLLOWING else []
-    return list(dict.fromkeys([*first, *urls]))
+    return list(dict.fromkeys([*first, *(url.rstrip("/") for url in config.primary), *members]))

@@ -16,6 +16,7 @@ from changelog.errors import InvalidForm, InvalidName, LedgerpiError
 from replica.config import ReplicaConfig
 from replica.primary import Primary, unanswered
 from replica.tail import open_session, read_all
+from server import via
 from server.executors import in_thread
 from server.forms import Form, FormLimits, read_form
 from server.outside import outside_url
@@ -67,6 +68,7 @@ class Forward:
     async def _ask(self, parts: Parts, request: web.BaseRequest, keeping: "_Keeping | None") -> web.Response:
         headers = _sent(request)
         headers["X-Outside-Url"] = outside_url(parts, request)
+        headers.update(via.with_own(parts.member))
         url = URL(self._primary.url + _target(request), encoded=True)
         body = _Body(request, keeping)
         try:

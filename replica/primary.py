@@ -10,13 +10,15 @@ from changelog.errors import Unavailable
 from replica.config import ReplicaConfig
 from replica.follow import FOLLOWING, Following, read
 from replica.tail import open_session
+from server import via
 
 
 class Primary:
     """The node that is followed, or the first candidate; made inside a running loop."""
 
-    def __init__(self, config: ReplicaConfig, limit: int = 100) -> None:
-        """Make at most *limit* connections, 0 = as many as are wanted."""
+    def __init__(self, config: ReplicaConfig, own: str, limit: int = 100) -> None:
+        """Ask as the node *own*; make at most *limit* connections, 0 = as many as are wanted."""
+        self.own = own
         self._config = config
         self.session = open_session(config.primary_ca_file, limit=limit)
         self._timeout = aiohttp.ClientTimeout(  # the primary is to a replica what an upstream is to it
@@ -32,7 +34,9 @@ class Primary:
     def url(self) -> str:
         """Where it is, without a slash at the end."""
         following = self.following
-        return following.primary if following.state == FOLLOWING else self._config.primary[0].rstrip("/")
+        if following.state == FOLLOWING or not self._config.primary:
+            return following.primary
+        return self._config.primary[0].rstrip("/")
 
     @asynccontextmanager
     async def ask(self, method: str, path: str, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -46,7 +50,7 @@ class Primary:
         url = URL(self.url + path, encoded=True)
         try:
             async with self.session.request(
-                method, url, headers=headers, timeout=self._timeout, allow_redirects=False
+                method, url, headers={**headers, **via.with_own(self.own)}, timeout=self._timeout, allow_redirects=False
             ) as answer:
                 yield answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -7,7 +7,6 @@ from math import inf
 import structlog
 
 from changelog.errors import TooOld
-from changelog.reader import Reader
 from replica import word
 from replica.config import REFUSE, SERVE, ReplicaConfig
 
@@ -19,11 +18,11 @@ logger = structlog.get_logger()
 class Staleness:
     """Knows when the copy becomes too old, unless a newer word comes; made inside a running loop."""
 
-    def __init__(self, config: ReplicaConfig, reader: Reader, max_age_s: float) -> None:
-        """Look for words in *reader*; a copy older than *max_age_s* seconds is too old."""
+    def __init__(self, config: ReplicaConfig, max_age_s: float) -> None:
+        """Look for words of *config*'s node; a copy older than *max_age_s* seconds is too old."""
         self.refuses = config.when_stale == REFUSE
         self._tells = config.when_stale != SERVE
-        self._reader = reader
+        self._word_file = config.word_file
         self._max_age_s = max_age_s
         self._was_past = False
         self._deadline = 0.0  # of the monotonic clock
@@ -58,8 +57,7 @@ class Staleness:
 
     def _look(self) -> None:
         self._timer = self._loop.call_later(LOOK_S, self._look)
-        with self._reader.snapshot() as store:
-            newest = word.find(store)
+        newest = word.find(self._word_file)
         left_s = -inf if newest is None else self._max_age_s - newest.age_s(time.time())
         self._deadline = time.monotonic() + left_s
         if self.is_past() != self._was_past:

@@ -2,7 +2,6 @@
 
 import time
 
-from changelog.reader import Reader
 from replica import files, follow, word
 from replica.config import ReplicaConfig
 from replica.follow import FOLLOWING
@@ -13,12 +12,12 @@ RECENT_S = 15.0  # that a copy counts as current where --max-age does not say: t
 class Standing:
     """Reads what the processes that follow and fetch, and the writer left."""
 
-    def __init__(self, config: ReplicaConfig, reader: Reader) -> None:
-        """Read the node's own files and tables."""
+    def __init__(self, config: ReplicaConfig) -> None:
+        """Read the node's own files."""
+        self._word_file = config.word_file
         self._path = config.following_file
         self._files = config.files_file
         self._bound_s = RECENT_S if config.max_age_s is None else config.max_age_s
-        self._reader = reader
 
     def __call__(self) -> dict[str, object]:
         """Return whom this node follows and how that goes, how old the newest word for its head is, and its files."""
@@ -42,6 +41,5 @@ class Standing:
         return "" if age_s < self._bound_s else f"the copy is {age_s:.0f} s old, not less than {self._bound_s:g}"
 
     def _age_s(self) -> float | None:
-        with self._reader.snapshot() as store:
-            newest = word.find(store)
+        newest = word.find(self._word_file)
         return None if newest is None else newest.age_s(time.time())

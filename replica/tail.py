@@ -11,6 +11,7 @@ from attrs import frozen
 
 from changelog.copying import Batch
 from changelog.errors import Conflict, InvalidEntry, LedgerpiError, Unauthenticated, Unavailable
+from replica.credentials import Credentials
 from server.stream import BEHIND, DIVERGED, Cursor, read_frame
 from server.wire import Frames
 
@@ -19,15 +20,33 @@ SILENCE_S = 20.0  # without a byte: four heartbeats
 MAX_REFUSAL = 64 << 10  # bytes of an answer that is no stream
 
 
+@frozen
+class Elsewhere:
+    """What a node says of its own log to one that can not follow it."""
+
+    answer: bytes = b""  # signed: ``server.ballots.Answer``
+    epochs: tuple[tuple[int, int], ...] = ()  # number, and serial of the first entry
+
+
 class Behind(Unavailable):
-    """The other node has fewer entries than this one: it lags, or its disk is older than it believes."""
+    """The other node has fewer entries: it lags, its disk is older than it believes, or ours are stranded."""
+
+    def __init__(self, message: str, elsewhere: Elsewhere = Elsewhere()) -> None:  # noqa: B008 - it is frozen
+        """Remember what the other node says."""
+        super().__init__(message)
+        self.elsewhere = elsewhere
 
 
 class Diverged(Conflict):
     """The other node has another history: one of the two must not go on as it is."""
 
+    def __init__(self, message: str, elsewhere: Elsewhere = Elsewhere()) -> None:  # noqa: B008 - it is frozen
+        """Remember what the other node says."""
+        super().__init__(message)
+        self.elsewhere = elsewhere
 
-KINDS: dict[str, type[LedgerpiError]] = {BEHIND: Behind, DIVERGED: Diverged}
+
+KINDS: dict[str, type["Behind"] | type["Diverged"]] = {BEHIND: Behind, DIVERGED: Diverged}
 
 
 @frozen
@@ -35,12 +54,12 @@ class Source:
     """Whom to follow, and by which right."""
 
     url: str  # without a slash at the end
-    token: str
+    credentials: Credentials
 
     @property
     def headers(self) -> dict[str, str]:
         """What each request carries."""
-        return {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}  # what refusals say is read
+        return self.credentials.headers
 
 
 def open_session(ca_file: str = "", *, silence_s: float = SILENCE_S, limit: int = 100) -> aiohttp.ClientSession:
@@ -64,8 +83,10 @@ def open_session(ca_file: str = "", *, silence_s: float = SILENCE_S, limit: int 
     )
 
 
-async def follow(session: aiohttp.ClientSession, source: Source, cursor: Cursor) -> AsyncGenerator[Batch | bytes, None]:
-    """Yield what follows *cursor*, batches and words for heads, until the connection ends.
+async def follow(
+    session: aiohttp.ClientSession, source: Source, cursor: Cursor, upto: int = 0
+) -> AsyncGenerator[Batch | bytes, None]:
+    """Yield what follows *cursor*, batches and words for heads, until the connection ends; batches up to *upto* if given.
 
     Raises:
         Unavailable: it could not be made, or ended.
@@ -75,9 +96,10 @@ async def follow(session: aiohttp.ClientSession, source: Source, cursor: Cursor)
         InvalidEntry: what came are no frames, or do not follow each other.
     """
     frames, after = Frames(), cursor.at.size
+    query = cursor.query | ({"upto": str(upto)} if upto else {})
     try:
         async with session.get(
-            f"{source.url}/+changelog", params=cursor.query, headers=source.headers, allow_redirects=False
+            f"{source.url}/+changelog", params=query, headers=source.headers, allow_redirects=False
         ) as answer:
             if answer.status != HTTPStatus.OK:
                 raise await _refusal(answer)
@@ -118,5 +140,17 @@ async def _refusal(answer: aiohttp.ClientResponse) -> LedgerpiError:
     if answer.status == HTTPStatus.UNAUTHORIZED:
         return Unauthenticated(message)
     if answer.status == HTTPStatus.CONFLICT:
-        return KINDS.get(str(said.get("reason")), Conflict)(message)
+        kind = KINDS.get(str(said.get("reason")))
+        return Conflict(message) if kind is None else kind(message, _elsewhere(said))
     return Unavailable(message)
+
+
+def _elsewhere(said: dict[str, object]) -> Elsewhere:
+    """Return what a refusal says, nothing if that can not be meant."""
+    answer, epochs = said.get("answer"), said.get("epochs")
+    try:
+        signed = bytes.fromhex(answer) if isinstance(answer, str) else b""
+        pairs = tuple((int(number), int(since)) for number, since in epochs) if isinstance(epochs, list) else ()
+    except (ValueError, TypeError):
+        return Elsewhere()
+    return Elsewhere(signed, pairs)

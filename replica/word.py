@@ -1,18 +1,21 @@
-"""The primary's newest word for a head of the log, as a replica keeps it: it says how old the copy is."""
+"""The primary's newest word for a head of the log, as a replica keeps it: it says how old the copy is.
+
+It comes every few seconds, so it lies in a file beside the log, which nothing waits for the disk for.
+"""
+
+from pathlib import Path
 
 from attrs import frozen
 
-from changelog.packing import Packing
-from changelog.tables import Store
-
-KEY = b"vouched"  # in meta
+from changelog.errors import InvalidEntry
+from changelog.packing import Packing, unpackb
 
 
 @frozen
 class Word:
     """A word that was checked."""
 
-    signed: bytes  # as ``server.vouching.sign`` made it
+    signed: bytes  # as ``changelog.vouching`` has it
     at: int  # microseconds since 1970, by the primary's clock
     arrived: int  # the same by this node's clock
 
@@ -28,14 +31,23 @@ class Word:
 _WORDS = Packing(Word)
 
 
-def find(store: Store) -> Word | None:
-    """Return the newest word, None if there never was one."""
-    raw = store.get("meta", KEY)
-    return None if raw is None else _WORDS.unpack(raw)
+def find(path: Path) -> Word | None:
+    """Return the newest word, None if there never was one, or the machine went down while it was written."""
+    try:
+        plain = unpackb(path.read_bytes())
+        return _WORDS.value(plain if isinstance(plain, tuple) else ())
+    except (FileNotFoundError, InvalidEntry):
+        return None
 
 
-def keep(store: Store, word: Word) -> None:
-    """Keep *word* unless there is a newer one."""
-    before = find(store)
+def keep(path: Path, word: Word) -> None:
+    """Keep *word* unless there is a newer one.
+
+    Raises:
+        OSError: it can not be written.
+    """
+    before = find(path)
     if before is None or before.at < word.at:
-        store.put("meta", KEY, _WORDS.pack(word))
+        temporary = path.with_suffix(".new")
+        temporary.write_bytes(_WORDS.pack(word))
+        temporary.replace(path)

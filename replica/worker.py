@@ -4,8 +4,9 @@ from typing import Any
 
 from attrs import evolve
 
+from changelog.reader import Reader
+from replica import credentials
 from replica.config import ReplicaConfig
-from replica.create import read_token
 from replica.fetching import FetchingLine
 from replica.forward import Forward
 from replica.mirrors import ReplicaMirrors
@@ -20,15 +21,19 @@ from server.worker import make_parts, run
 
 def make_replica_parts(plain: dict[str, Any], name: str) -> Parts:
     """Open everything that a replica's worker needs; made inside the loop."""
-    config = ReplicaConfig(**plain)
-    primary = Primary(config)
+    config = ReplicaConfig.of(plain)
+    layout = config.layout
+    reader = Reader(layout.changelog, config.map_size)
+    own = credentials.read(layout, reader).name
+    reader.close()  # a process opens one folder once
+    primary = Primary(config, own)
     parts = make_parts(config, name, lambda reader, news: ReplicaMirrors(config, primary, reader, news))
     parts = evolve(
         parts,
-        member=read_token(config.layout).name,
+        member=own,
         forward=Forward(config, primary),
-        through=Through(config),
-        standing=Standing(config, parts.reader),
+        through=Through(config, own),
+        standing=Standing(config),
         fetching=FetchingLine(config),
     )
     return parts if config.max_age_s is None else _bounded(config, parts, config.max_age_s)
@@ -36,7 +41,7 @@ def make_replica_parts(plain: dict[str, Any], name: str) -> Parts:
 
 def _bounded(config: ReplicaConfig, parts: Parts, max_age_s: float) -> Parts:
     """Return *parts* of a node whose copy may not be of any age."""
-    staleness = Staleness(config, parts.reader, max_age_s)
+    staleness = Staleness(config, max_age_s)
     auth = Auth(parts.reader, parts.submit, config.password_memory_s, staleness.check)
     return evolve(parts, staleness=staleness, auth=auth)
 

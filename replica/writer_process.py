@@ -1,36 +1,28 @@
 """The writer of a replica: it appends what another node has, and decides nothing."""
 
-import json
-import signal
-import sys
 import time
+from contextlib import suppress
 
-import uvloop
+from attrs import evolve
 
-from changelog import log
-from changelog.copying import Batch, Copier, Known
-from changelog.env import Env
-from changelog.errors import InvalidProof, Refused, Unavailable
+from changelog import log, promise, vouching
+from changelog.copying import Batch, Known
+from changelog.errors import InvalidProof, NotPrimary, Superseded, Unavailable
+from changelog.events.cluster import LossAccepted, PrimaryChanged
 from changelog.packing import Packing
 from changelog.tables import Store
 from changelog.views import cluster
-from replica import word
+from changelog.views.cluster import member_of, shown_epoch
+from changelog.vouching import Vouched
+from changelog.writer import Keys, Writer
+from replica import credentials, rejoin, word
 from replica.config import ReplicaConfig
-from replica.create import read_token
 from replica.word import Word
-from server import vouching
-from server.logs import configure_logs
-from server.replica_token import ReplicaToken
-from server.vouching import Vouched
-from server.writer_process import lock, serve
-from server.writer_service import Answer, WriterService
+from server import keys
+from server.writer_process import now, run
+from server.writer_service import Reply, WriterService
 
 _BATCHES = Packing(Batch)
-
-
-def copier_for(env: Env, token: ReplicaToken) -> Copier:
-    """Return what copies the log that *token* is for."""
-    return Copier(env, token.origin, token.log_key, (Known(token.size, token.root),))
 
 
 class ReplicaService(WriterService):
@@ -39,40 +31,95 @@ class ReplicaService(WriterService):
     def __init__(self, config: ReplicaConfig) -> None:
         """Open everything; the caller holds the lock."""
         super().__init__(config)
-        self._copier = copier_for(self.env, read_token(config.layout))
+        self._config = config
+        self._word_file = config.word_file
+        config.layout.local.mkdir(mode=0o700, exist_ok=True)
+        with self.env.read() as store:
+            self._copier = credentials.load(config.layout, store).copier(self.env)
         self.answers |= {
             "copy": self._copy,
+            "copy exactly": self._copy_exactly,
+            "take over": self._take_over,
+            "strand": self._strand,
             "alive": self._alive,
             "vouch": self._vouch,
             "commit": self._refuse,
             "login": self._refuse,
             "token": self._refuse,
+            "ack": self._refuse,
+            "join": self._refuse,
+            "members": self._no_members,
         }
 
-    async def _copy(self, *fields: object) -> Answer:
+    async def _copy(self, *fields: object) -> Reply:
         """Append a batch and return the size of the log."""
         head = self._copier.copy(_BATCHES.value(fields))
         self.tell_watchers()
         return (head.size,)
 
-    async def _alive(self, signed: bytes) -> Answer:
+    async def _copy_exactly(self, size: int, root: bytes, *fields: object) -> Reply:
+        """Append a batch of the history that has *root* at *size*, as a member said, and return the size of the log."""
+        head = self._copier.copy(_BATCHES.value(fields), exactly=Known(size, root))
+        self.tell_watchers()
+        return (head.size,)
+
+    async def _take_over(
+        self, epoch: int, last_epoch: int, size: int, root: bytes, loss: tuple[tuple[int, ...], tuple[int, ...]] | None
+    ) -> Reply:
+        """Begin *epoch* as the primary behind that head; *loss* names who answered and who did not, if it may be lost.
+
+        Raises:
+            Conflict: the log does not end there, or a later epoch was promised.
+            Damaged: the log's key is missing.
+        """
+        keyring = self.config.layout.keys
+        events: list[PrimaryChanged | LossAccepted] = [PrimaryChanged(member_of(epoch), last_epoch, size, root)]
+        with self.env.read() as store:
+            origin = cluster.origin(store)
+        if loss is None:
+            signing = keys.signing(keyring, origin.log_key)
+        else:
+            signing = Keys(keys.renew(keyring, keys.NEXT_LOG_KEY), self.node_key)
+            under = cluster.origin_under(origin.origin, epoch)
+            events.append(LossAccepted(under, keys.public(signing.log), *loss))
+        head = evolve(log.EMPTY, epoch=last_epoch, size=size, root=root)
+        Writer(self.env, self.blobs, signing, now).take_over(head, epoch, events)
+        keys.signing(keyring, keys.public(signing.log))  # brings the new key to its place
+        self.config.layout.opened.touch()
+        self.tell_watchers()
+        self.on_role_change()
+        return ()
+
+    async def _strand(self, after: int) -> Reply:
+        """Leave the entries behind *after*, which no primary has; this process ends then."""
+        with self.env.read() as store:
+            rejoin.leave(self._config, store, after)
+        self.closed = True
+        self.on_role_change()
+        return ()
+
+    async def _alive(self, signed: bytes) -> Reply:
         """Keep the primary's word for a head that this log has, and return when it was given."""
-        with self.env.write() as store:
+        with self.env.read() as store:
             vouched = check_vouched(store, signed)
-            word.keep(store, Word(signed, vouched.at, time.time_ns() // 1_000))
+        with suppress(OSError):  # no space: the copy looks older than it is
+            word.keep(self._word_file, Word(signed, vouched.at, time.time_ns() // 1_000))
         return (vouched.at,)
 
-    async def _vouch(self) -> Answer:
+    async def _vouch(self) -> Reply:
         """Return the primary's newest word, for replicas of this replica."""
-        with self.env.read() as store:
-            newest = word.find(store)
+        newest = word.find(self._word_file)
         if newest is None:
             raise Unavailable("no primary has vouched for a head of this log yet")
         return (newest.signed,)
 
     @staticmethod
-    async def _refuse(*_: object) -> Answer:
-        raise Refused("this node is a replica: its primary has to decide")
+    async def _no_members() -> Reply:
+        return ([],)
+
+    @staticmethod
+    async def _refuse(*_: object) -> Reply:
+        raise NotPrimary("this node is a replica: its primary has to decide")
 
 
 def check_vouched(store: Store, signed: bytes) -> Vouched:
@@ -80,9 +127,11 @@ def check_vouched(store: Store, signed: bytes) -> Vouched:
 
     Raises:
         InvalidProof: no member signed it, or this log has another root there.
+        Superseded: its epoch is over.
     """
-    keys = {number: member.node_key for number, member in cluster.members(store)}
-    vouched = vouching.verify(signed, keys.get)
+    vouched = vouching.verify(signed, lambda number: cluster.node_key(store, number))
+    if vouched.epoch < promise.epoch(store):
+        raise Superseded(f"a primary of epoch {shown_epoch(vouched.epoch)}, which is over")
     if vouched.size > log.head(store).size:
         raise InvalidProof(f"the word is for {vouched.size} entries, which are not here yet")
     if log.root(store, vouched.size) != vouched.root:
@@ -90,20 +139,5 @@ def check_vouched(store: Store, signed: bytes) -> Vouched:
     return vouched
 
 
-async def _serve(config: ReplicaConfig, parent: int) -> None:
-    await serve(ReplicaService(config), parent)
-
-
-def main() -> None:
-    """Run as a child of the supervisor: configuration and pipe are arguments."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the supervisor says when to end
-    configure_logs()
-    config = ReplicaConfig(**json.loads(sys.argv[1]))
-    held = lock(config.layout)
-    uvloop.run(_serve(config, int(sys.argv[2])))
-    held.close()
-
-
 if __name__ == "__main__":
-    main()
+    run(lambda plain: ReplicaService(ReplicaConfig.of(plain)))

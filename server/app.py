@@ -6,13 +6,16 @@ import structlog
 from aiohttp import web
 
 from changelog.errors import InvalidForm, LedgerpiError, NotFound, NotYet, TooOld, Unavailable
+from server import durability
+from server.durability import HEADER
 from server.errors import response
 from server.handlers import simple
 from server.hot import HotAnswers
 from server.parts import Parts
 from server.positions import MIN_POSITION, POSITION, Position, has_prefix, of_head, reached, wanted, without_prefix
+from server.via import VIA, check_via, passed
 from server.requests import SERIAL, index_of, path_segments, project_of
-from server.routes import ALWAYS, ROUTES, Handler, shape
+from server.routes import ALWAYS, OWN, ROUTES, Handler, shape
 
 INSTALLERS = ("pip/", "uv/", "setuptools/", "distribute/", "pex/")
 JSON_TYPE = "application/json"
@@ -49,6 +52,10 @@ class App:
         try:
             if waits:
                 request = await self._seen(request)
+            if HEADER in request.headers:
+                durability.wanted.set(durability.parse(request.headers[HEADER]))
+            if VIA in request.headers:
+                check_via(request.headers[VIA], self._parts.member)
             answer = await self._dispatch(request)
         except web.HTTPException as redirect:
             answer = redirect
@@ -56,6 +63,9 @@ class App:
             answer = self._refusal(request, error)
         except (web.RequestPayloadError, ConnectionError) as error:
             answer = self._broken_off(request, error)
+        if HEADER in request.headers or VIA in request.headers:  # the connection's next request has its own, or none
+            durability.wanted.set(durability.NOT_SAID)
+            passed.set("")
         headers = answer.headers
         headers.update(self._headers)
         headers["X-Devpi-Serial"] = str(request.get(SERIAL) or self._position().serial)
@@ -75,8 +85,9 @@ class App:
         return without_prefix(request)
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._parts.forward is not None and request.method not in READS:
-            return await self._parts.forward(self._parts, request)
+        forward = self._parts.forward
+        if forward is not None and request.method not in READS and request.raw_path != OWN:
+            return await forward(self._parts, request)
         segments, slash = path_segments(request.raw_path)
         form = shape(segments)
         if self._staleness is not None and self._staleness.refuses and form not in ALWAYS:

@@ -12,6 +12,7 @@ from changelog.records import Record
 
 OPERATOR = ":operator"  # a command of the command line, on this machine
 UPSTREAM = ":upstream"  # the process that asks upstreams
+REPLICA = ":replica"  # a replica, about itself
 
 
 @frozen
@@ -237,6 +238,30 @@ class RevokeReplica:
     name: str
 
 
+@frozen
+class Join:
+    """Tell who a replica is, which was enrolled, or is a member already."""
+
+    name: str
+    node_key: bytes
+    cosigner_key: bytes  # b"" = it acknowledges nothing
+    url: str
+
+
+@frozen
+class RemoveMember:
+    """Let a member go for ever."""
+
+    name: str
+
+
+@frozen
+class SetDurability:
+    """Have acknowledged writes on so many voters besides the primary."""
+
+    replicas: int
+
+
 COMMANDS: tuple[type, ...] = (
     CreateUser,
     ChangeProfile,
@@ -259,6 +284,9 @@ COMMANDS: tuple[type, ...] = (
     AcceptHash,
     EnrolReplica,
     RevokeReplica,
+    Join,
+    RemoveMember,
+    SetDurability,
 )
 PACKINGS: dict[str, Packing[Any]] = {cls.__name__: Packing(cls) for cls in COMMANDS}
 Command = Any  # one of COMMANDS
@@ -272,13 +300,14 @@ class Request:
     command: Command
     records: tuple[Record, ...] = ()
     contents: tuple[tuple[bytes, bytes], ...] = ()
+    replicas: int = -1  # voters besides the primary that have to have it before the answer, -1 = not said
 
     def plain(self) -> tuple[Any, ...]:
         """Return this as msgpack can pack it."""
         kind = type(self.command).__name__
         records = tuple((record.salt, record.payload) for record in self.records)
         caller = (self.caller.user, self.caller.password_serial)
-        return (caller, kind, PACKINGS[kind].plain(self.command), records, self.contents)
+        return (caller, kind, PACKINGS[kind].plain(self.command), records, self.contents, self.replicas)
 
     @classmethod
     def from_plain(cls, plain: tuple[Any, ...]) -> "Request":
@@ -287,6 +316,6 @@ class Request:
         Raises:
             InvalidEntry: the fields are not those of the command.
         """
-        caller, kind, fields, records, contents = plain
+        caller, kind, fields, records, contents, replicas = plain
         command = PACKINGS[kind].value(fields)
-        return cls(Caller(*caller), command, tuple(Record(*item) for item in records), contents)
+        return cls(Caller(*caller), command, tuple(Record(*item) for item in records), contents, replicas)

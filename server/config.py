@@ -3,9 +3,9 @@
 import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from attrs import asdict, field, frozen
+from attrs import asdict, field, fields_dict, frozen
 from attrs.validators import deep_iterable, ge, gt, in_
 
 from changelog.env import DEFAULT_MAP_SIZE
@@ -48,6 +48,7 @@ class Config:
     upstream_proxy: str = ""  # URL of a proxy for all upstreams, "" = none
     upstream_ca_file: str = ""  # certificates that are trusted besides the system's, "" = none
     mirror_cache_size: int = field(default=0, validator=ge(0))  # bytes of fetched files that are kept; 0 = all
+    durability_timeout_s: float = field(default=30.0, validator=gt(0))  # seconds that a write waits for voters
     page_cache: int = field(default=16 << 20, validator=ge(0))  # bytes of rendered pages in each worker's memory
     file_cache: int = field(default=8 << 20, validator=ge(0))  # bytes of small files in each worker's memory
 
@@ -65,6 +66,11 @@ class Config:
     def private_upstreams(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Networks beyond the public ones in which upstreams may be."""
         return tuple(map(ip_network, self.allow_private_upstreams))
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> Self:
+        """Return what :meth:`plain` made *plain* from, of this class or of one with more options."""
+        return cls(**{name: value for name, value in plain.items() if name in fields_dict(cls)})
 
     def plain(self) -> dict[str, Any]:
         """Return this as JSON can say it, to hand it to a child process."""

@@ -5,8 +5,6 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from changelog import rebuild
 from changelog.blobs import Blobs, sync_folder
 from changelog.env import Env
@@ -20,7 +18,7 @@ from changelog.records import NONE, Record, new_record
 from changelog.tree import EMPTY_ROOT
 from changelog.views.cluster import epoch_of
 from changelog.views.indexes import MIRROR, STAGE
-from changelog.writer import Writer
+from changelog.writer import Keys, Writer
 from server import keys
 from server.layout import Layout
 from server.options import URL, merged_texts, parse_texts, private_keys
@@ -57,14 +55,13 @@ def create_node(
         raise Conflict(f"{layout.serverdir} is not empty{cure}")
     for folder in (layout.serverdir, layout.keys, layout.run, layout.spool, layout.pages):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log_key = keys.generate(layout.keys, keys.LOG_KEY)
-    node_key = keys.generate(layout.keys, keys.NODE_KEY)
+    pair = Keys(keys.generate(layout.keys, keys.LOG_KEY), keys.generate(layout.keys, keys.NODE_KEY))
     blobs = Blobs(layout.blobs)
     blobs.create()
     making = layout.serverdir / "changelog.new"  # renamed when whole: a node is there or is not
     making.mkdir(mode=0o700)
     env = Env(making, VIEW_TABLES, readonly=False, map_size=map_size)
-    _begin_log(Writer(env, blobs, log_key, _now), env, (log_key, node_key), root_password, _indexes(stages, mirror))
+    _begin_log(Writer(env, blobs, pair, _now), env, pair, root_password, _indexes(stages, mirror))
     env.close()
     sync_folder(making)  # the names of LMDB's files, which LMDB does not sync
     making.rename(layout.changelog)
@@ -75,14 +72,14 @@ def create_node(
 def _begin_log(
     writer: Writer,
     env: Env,
-    pair: tuple[Ed25519PrivateKey, Ed25519PrivateKey],
+    pair: Keys,
     root_password: str,
     made: Sequence[tuple[IndexCreated, Record | None]],
 ) -> None:
     name = uuid.uuid4().hex
     origin = f"ledgerpi/{name}"
     secret = new_record(hashed(root_password))
-    log_key, node_key = map(keys.public, pair)
+    log_key, node_key = keys.public(pair.log), keys.public(pair.node)
     writer.create(
         origin,
         [

@@ -23,6 +23,8 @@ STATUS: dict[type[Exception], int] = {
     errors.Damaged: 500,
     errors.Unavailable: 502,
     errors.OutcomeUnknown: 503,
+    errors.NotPrimary: 503,
+    errors.NotReplicated: 503,
     errors.NotYet: 503,
     errors.TooOld: 503,
     errors.StorageFull: 507,

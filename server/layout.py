@@ -72,6 +72,16 @@ class Layout:
         return self.serverdir / "run" / "upstream.sock"
 
     @property
+    def cluster_socket(self) -> Path:
+        """Where the process of a primary that asks other members listens."""
+        return self.serverdir / "run" / "cluster.sock"
+
+    @property
+    def opened(self) -> Path:
+        """Says that this node has just become the primary, so that it need not ask whether another one did."""
+        return self.serverdir / "run" / "opened"
+
+    @property
     def data_file(self) -> Path:
         """Is there if, and only if, a node was made here."""
         return self.changelog / "data.mdb"

@@ -5,7 +5,7 @@ from changelog.names import IndexName, UserName
 from changelog.tables import Store
 from changelog.views import indexes, users
 from changelog.views.indexes import Index
-from server.commands import OPERATOR, UPSTREAM, Caller
+from server.commands import OPERATOR, REPLICA, UPSTREAM, Caller
 
 ROOT = "root"
 ANONYMOUS = ":ANONYMOUS:"
@@ -18,7 +18,7 @@ def check_credential(store: Store, caller: Caller) -> None:
     Raises:
         Unauthenticated: it was changed meanwhile, or the user is gone.
     """
-    if caller.user in ("", OPERATOR, UPSTREAM):
+    if caller.user in ("", OPERATOR, UPSTREAM, REPLICA):
         return
     row = users.find(store, UserName(caller.user))
     if row is None or row.password_serial != caller.password_serial:

@@ -8,7 +8,7 @@ import binascii
 import secrets
 from hashlib import sha256
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from changelog.errors import InvalidEntry, InvalidInput, Unauthenticated
 from changelog.packing import Packing, unpackb
@@ -29,12 +29,21 @@ class ReplicaToken:
     log_key: bytes  # Ed25519 public key, 32 bytes
     size: int  # of the log when the token was made
     root: bytes  # 32 bytes: of those entries
-    secret: bytes  # 32 random bytes
+    secret: bytes  # 32 random bytes; b"" = a member, who has a key instead
+    voter: bool = False  # its acknowledgements are to count
+    log_seed: bytes = b""  # the log's private key for who may become the primary, else b""
+    member: int = 0  # its number, if it has no secret
+    urls: tuple[str, ...] = ()  # where members were when it left a log to copy it anew
 
     @property
     def hash(self) -> bytes:
         """What the log knows the token by."""
         return sha256(self.secret).digest()
+
+    @property
+    def bearer(self) -> str:
+        """The token as it is sent with requests: without the log's key, and what only the node itself needs."""
+        return evolve(self, log_seed=b"", urls=()).text
 
     @property
     def text(self) -> str:
@@ -62,20 +71,17 @@ def read(text: str) -> ReplicaToken:
         token = _TOKENS.value(plain if isinstance(plain, tuple) else ())
     except (binascii.Error, ValueError, InvalidEntry) as error:
         raise InvalidInput("this is not the token of a replica") from error
-    if len(token.secret) != SECRET_BYTES or not text.strip().startswith(PREFIX):
+    if len(token.secret) not in (0, SECRET_BYTES) or len(token.log_seed) not in (0, SECRET_BYTES) or not text.strip().startswith(PREFIX):
         raise InvalidInput("this is not the token of a replica")
     return token
 
 
-def replica_of(store: Store, authorization: str) -> str:
-    """Return the name of the replica whose token is in an ``Authorization: Bearer`` header.
+def replica_of(store: Store, text: str) -> tuple[str, bytes]:
+    """Return the name of the replica whose token *text* is, and the hash of its secret.
 
     Raises:
-        Unauthenticated: there is none, or it is no longer good.
+        Unauthenticated: it is none, or no longer good.
     """
-    scheme, _, text = authorization.partition(" ")
-    if scheme.lower() != "bearer" or len(text) > MAX_TOKEN:
-        raise Unauthenticated("this needs the token of a replica")
     try:
         token = read(text)
     except InvalidInput as error:
@@ -83,4 +89,4 @@ def replica_of(store: Store, authorization: str) -> str:
     found = cluster.replica_with(store, token.hash)
     if found is None or found[1].until:
         raise Unauthenticated(f"the token of the replica {token.name} is not good here, or no longer")
-    return found[0]
+    return found[0], token.hash

@@ -11,6 +11,7 @@ from aiohttp import web
 from server.handlers import (
     alarms,
     changelog,
+    cluster,
     explain,
     files,
     health,
@@ -39,6 +40,9 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "+health/*": {"GET": health.ask},
     "+changelog": {"GET": changelog.stream},
     "+blob/*": {"GET": changelog.blob},
+    "+join": {"POST": cluster.join},
+    "+ack": {"POST": cluster.ack},
+    "+promise": {"GET": cluster.get_promise, "POST": cluster.give_promise},
     "*": {"GET": users.get, "PUT": users.create, "PATCH": users.modify, "DELETE": users.delete},
     "*/*": {
         "GET": indexes.get,
@@ -67,7 +71,10 @@ ROUTES: dict[str, dict[str, Handler]] = {
 }
 
 # What a node answers that may not be read because its copy of the log is too old.
-ALWAYS = frozenset({"+api", "*/+api", "*/*/+api", "+login", "+status", "+health", "+health/*", "+changelog", "+blob/*"})
+ALWAYS = frozenset({"+api", "*/+api", "*/*/+api", "+login", "+status", "+health", "+health/*", "+changelog", "+blob/*", "+promise"})
+
+# What a replica answers itself though its method says that something changes.
+OWN = "/+promise"
 
 
 def shape(segments: list[str]) -> str:

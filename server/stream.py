@@ -59,7 +59,7 @@ def batch_frame(batch: Batch) -> bytes:
 
 
 def alive_frame(vouched: bytes) -> bytes:
-    """Return the frame of a word for a head, as :func:`server.vouching.sign` made it."""
+    """Return the frame of a word for a head, as :mod:`changelog.vouching` made it."""
     return framed(ALIVE, vouched)
 
 

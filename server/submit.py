@@ -5,6 +5,7 @@ from pathlib import Path
 
 from changelog.records import Record
 from changelog.writer import Already, Committed
+from server import durability
 from server.commands import Caller, Command, Request
 from server.line import Line
 
@@ -27,8 +28,9 @@ class Submit(Line):
 
         Raises:
             LedgerpiError: it was refused.
+            NotReplicated: it was carried out, and not so many voters have it yet as were wanted.
             OutcomeUnknown: the writer ended before it answered.
         """
-        request = Request(caller, command, tuple(records), tuple(contents))
+        request = Request(caller, command, tuple(records), tuple(contents), durability.wanted.get())
         kind, *serials = await self.ask("commit", request.plain())
         return Committed(*serials) if kind == "committed" else Already(*serials)

@@ -17,10 +17,10 @@ from contextlib import suppress
 from types import FrameType
 
 import structlog
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from changelog.env import Env
-from server import locks
+from server import locks, roles
 from server.config import Config
 from server.counts import shared_counts
 from server.upstream import state
@@ -33,6 +33,7 @@ MAX_PAUSE_S = 5.0
 YOUNG_S = 2.0  # a process that dies before this age failed to start
 MAX_FAILURES = 4  # of a node that has never been up
 GRACE_S = 10.0  # for requests under way at the end
+CHANGE_GRACE_S = 2.0  # the same where a primary becomes a replica, or the other way round
 
 logger = structlog.get_logger()
 
@@ -61,36 +62,41 @@ class Programs:
     worker: str = "server.worker"
     upstream: str = "server.upstream_process"
     more: tuple[tuple[str, str], ...] = ()  # names and modules of others, which begin with the workers
+    cluster: str = ""  # begins when the writer says that there are other members
+
+
+Choose = Callable[[Config], Programs]  # what a node runs, as what it is now; may prepare that
+
+
+def _primary(_: Config) -> Programs:
+    return Programs()
 
 
 class Supervisor:
-    """Runs a node until it is told to stop."""
+    """Runs a node until it is told to stop; when it becomes the other one of primary and replica, its processes change."""
 
-    def __init__(self, config: Config, on_ready: Callable[[str], None], programs: Programs | None = None) -> None:
+    def __init__(self, config: Config, on_ready: Callable[[str], None], choose: Choose = _primary) -> None:
         """Bind the port; *on_ready* is called once with the URL when the node answers. Default: a primary's programs.
 
         Raises:
             Conflict: the node runs already; a second one would clear the spool under its uploads.
             OSError: the port is taken.
         """
-        self._config = config
         self._lock = locks.take(config.layout.node_lock, f"a node runs in {config.serverdir} already")
         self._on_ready = on_ready
         self._socket = _listen(config.host, config.port)
-        self._alive, self._parent = os.pipe()  # children see the end of it when this process dies
-        self._programs = programs or Programs()
-        self._children = [Child("writer", self._programs.writer)]
+        self._config = evolve(config, port=self._socket.getsockname()[1])  # what others are told
+        self._choose = choose
         self._asked = listen(config.layout.upstream_socket)
-        self._children.append(Child("upstream", self._programs.upstream, listening=self._asked, wanted=False))
-        workers = config.worker_count
-        self._counts = shared_counts(workers)
-        self._children += [Child(f"worker-{number}", self._programs.worker, number) for number in range(workers)]
-        self._children += [Child(name, module) for name, module in self._programs.more]
+        self._joined = listen(config.layout.cluster_socket)
+        self._counts = shared_counts(config.worker_count)
         self._selector = selectors.DefaultSelector()
         self._stopping = False
-        self._tables_made = False
+        self._changing = False  # to be started again with other programs
         self._announced = False
         self.failed = False  # the node could not be started
+        self._programs = Programs()
+        self._children: list[Child] = []
 
     @property
     def url(self) -> str:
@@ -100,22 +106,33 @@ class Supervisor:
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT, or until it is clear that the node can not start (``failed``)."""
+        wake = self._wake_on_signals()
+        while not self._stopping:
+            self._changing = False
+            self._run_as_it_is(wake)
+        self._socket.close()
+        self._lock.close()
+
+    def _run_as_it_is(self, wake: int) -> None:
+        """Run the programs of what the node is now, until it is told to stop or becomes something else."""
+        self._make_children()
         for page in self._config.layout.pages.glob("*"):
             page.unlink()
         state.prepare(self._config.layout.local)
         env = Env(self._config.layout.changelog, (), readonly=True, map_size=self._config.map_size)  # reads no views
-        wake = self._wake_on_signals()
         if not self._config.offline_mode:
             self._selector.register(self._asked, selectors.EVENT_READ)
+        if self._programs.cluster:
+            self._selector.register(self._joined, selectors.EVENT_READ)
         for child in self._wanted():
             self._start(child)
         checked = time.monotonic()
-        while not self._stopping:
+        while not self._stopping and not self._changing:
             for key, _ in self._selector.select(timeout=self._pause()):
                 if key.fileobj == wake:
                     os.read(wake, 1024)
-                elif key.fileobj is self._asked:
-                    self._want_upstream()
+                elif key.fileobj in (self._asked, self._joined):
+                    self._want(key.fileobj)
                 else:
                     self._hear(key.data)
             if self._reap() or time.monotonic() > checked + READER_CHECK_S:
@@ -123,7 +140,19 @@ class Supervisor:
                 checked = time.monotonic()
         self._stop()
         env.close()
-        self._lock.close()
+
+    def _make_children(self) -> None:
+        self._programs = self._choose(self._config)
+        self._alive, self._parent = os.pipe()  # children see the end of it when this process dies
+        self._tables_made = False
+        workers = range(self._config.worker_count)
+        self._children = [
+            Child("writer", self._programs.writer),
+            Child("upstream", self._programs.upstream, listening=self._asked, wanted=False),
+            Child("cluster", self._programs.cluster, listening=self._joined, wanted=False),
+            *(Child(f"worker-{number}", self._programs.worker, number) for number in workers),
+            *(Child(name, module) for name, module in self._programs.more),
+        ]
 
     def _pause(self) -> float:
         """Return how long nothing has to be done, in seconds."""
@@ -133,11 +162,11 @@ class Supervisor:
     def _wanted(self) -> list[Child]:
         return [child for child in self._children if child.wanted]
 
-    def _want_upstream(self) -> None:
-        """Start the process that asks upstreams, now that a worker has a question; a node without mirrors has none."""
-        self._selector.unregister(self._asked)
+    def _want(self, asked: object) -> None:
+        """Start a process that not every node needs, now that another one has a question for it."""
+        self._selector.unregister(asked)  # type: ignore[arg-type] # a socket
         for child in self._children:
-            if child.listening is self._asked:
+            if child.listening is asked:
                 child.wanted = True
                 self._start(child)
 
@@ -191,7 +220,7 @@ class Supervisor:
         """Start again what died, after a pause that grows while it dies young; return whether something died."""
         died = False
         for child in self._wanted():
-            if self._stopping:
+            if self._stopping or self._changing:
                 break
             if child.process is None and time.monotonic() >= child.not_before:
                 self._start(child)
@@ -201,7 +230,11 @@ class Supervisor:
         return died
 
     def _bury(self, child: Child, process: "subprocess.Popen[bytes]") -> None:
-        logger.error("process died", name=child.name, exit=process.returncode)
+        if process.returncode == roles.CHANGED:
+            logger.warning("node changes its role")
+            self._changing = True
+        else:
+            logger.error("process died", name=child.name, exit=process.returncode)
         if process.stdout is not None:
             if process.stdout in {key.fileobj for key in self._selector.get_map().values()}:
                 self._selector.unregister(process.stdout)
@@ -218,8 +251,9 @@ class Supervisor:
 
     def _stop(self) -> None:
         """End the workers, which finish what they have begun, then the writer, which they need for that."""
-        self._socket.close()
-        deadline = time.monotonic() + GRACE_S
+        if self._stopping:
+            self._socket.close()  # else who connects meanwhile waits for the new workers
+        deadline = time.monotonic() + (CHANGE_GRACE_S if self._changing else GRACE_S)
         writer, *others = self._children
         workers = [child for child in others if child.module == self._programs.worker]
         for child in workers:
@@ -231,6 +265,14 @@ class Supervisor:
         for child in others:
             _wait(child.process, deadline)
         _wait(writer.process, deadline)
+        os.close(self._alive)
+        for key in list(self._selector.get_map().values()):
+            if key.data is not None or key.fileobj in (self._asked, self._joined):
+                self._selector.unregister(key.fileobj)
+        for child in self._children:
+            for pipe in (child.process.stdin, child.process.stdout) if child.process is not None else ():
+                if pipe is not None:
+                    pipe.close()
 
 
 def _let_begin(child: Child) -> None:

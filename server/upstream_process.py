@@ -168,7 +168,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the supervisor says when to end
     configure_logs()
-    config = Config(**json.loads(sys.argv[1]))
+    config = Config.of(json.loads(sys.argv[1]))
     listening = socket.socket(fileno=int(sys.argv[3]))
     listening.settimeout(0)
     if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead

@@ -136,7 +136,7 @@ def run(make: Callable[[dict[str, Any], str], Parts]) -> None:
 
 def main() -> None:
     """Run a worker of a primary."""
-    run(lambda config, name: make_parts(Config(**config), name))
+    run(lambda config, name: make_parts(Config.of(config), name))
 
 
 if __name__ == "__main__":

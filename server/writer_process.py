@@ -6,29 +6,36 @@ import os
 import signal
 import sys
 import time
-from typing import IO
+from collections.abc import Callable
+from contextlib import suppress
+from typing import IO, Any
 
 import structlog
 import uvloop
 
-from changelog import log
-from changelog.errors import LedgerpiError, StorageFull, Unauthenticated
+from changelog import log, promise
+from changelog.errors import Conflict, LedgerpiError, NotPrimary, StorageFull, Unauthenticated
 from changelog.names import UserName
+from changelog.tables import Store
 from changelog.views import cluster, users
-from changelog.writer import Committed, Outcome, Proposal, Writer
-from server import keys, locks, logins, vouching
-from server.commands import Request
+from changelog.vouching import VOUCHED, Vouched
+from changelog.writer import Decision, Outcome, Proposal, Writer
+from server import ballots, durability, keys, locks, logins, roles
+from server.acks import Ack
+from server.commands import REPLICA, Caller, Join, Request
 from server.config import Config
 from server.connection import Connection
+from server.copies import Copies
 from server.decide import decide
 from server.garbage import look_seldom
 from server.layout import Layout
 from server.logs import configure_logs
-from server.vouching import Vouched
-from server.wire import Frame, death_of_parent, error_frame, framed, listen, tell_ready
-from server.writer_service import WriterService
+from server.wire import Frame, connect, death_of_parent, error_frame, listen, tell_ready
+from server.writer_service import Reply, WriterService
 
 MAX_GROUP = 250  # commands that share a commit
+
+Reported = Callable[[Outcome], None]  # learns what became of a proposal
 
 logger = structlog.get_logger()
 
@@ -36,14 +43,29 @@ logger = structlog.get_logger()
 class PrimaryService(WriterService):
     """Carries out commands, and signs logins and heads."""
 
+    role = roles.PRIMARY
+
     def __init__(self, config: Config) -> None:
         """Open everything; the caller holds the lock."""
         super().__init__(config)
-        self.answers |= {"login": self._login, "token": self._token, "vouch": self._vouch}
-        keyring = config.layout.keys
-        self._node_key = keys.load(keyring, keys.NODE_KEY)
-        self._writer = Writer(self.env, self.blobs, keys.load(keyring, keys.LOG_KEY), now)
-        self._waiting: list[tuple[Connection, int, Proposal]] = []
+        self.answers |= {
+            "login": self._login,
+            "token": self._token,
+            "vouch": self._vouch,
+            "ack": self._ack,
+            "join": self._join,
+            "members": self._members,
+            "open": self._open,
+        }
+        with self.env.read() as store:
+            signing = keys.signing(config.layout.keys, cluster.origin(store).log_key)
+        self._writer = Writer(self.env, self.blobs, signing, now)
+        self._waiting: list[tuple[Proposal, Reported]] = []
+        self._copies = Copies(self.env, self._writer, self._propose, config.durability_timeout_s)
+        self._shut = "" if config.layout.opened.exists() else self._copies.shut_reason()
+        config.layout.opened.unlink(missing_ok=True)
+        self._is_old = ""  # why this disk is older than it believes
+        self._wake_cluster()
 
     def take(self, connection: Connection, message: Frame) -> None:
         """As its base; commands are put together."""
@@ -52,16 +74,57 @@ class PrimaryService(WriterService):
         elif not self.closed:
             self._queue(connection, message[0], Request.from_plain(message[2]))
 
+    def close(self) -> None:
+        """As its base; what waits for copies is told that they were not seen."""
+        if not self.closed:
+            self._copies.give_up()
+        super().close()
+
+    async def promise(self, signed: bytes) -> tuple[bytes]:
+        """As its base; then this node is a primary no longer."""
+        answer = await super().promise(signed)
+        self._step_down()
+        return answer
+
+    async def learn(self, signed: bytes) -> tuple[bool]:
+        """As its base; if it is news, this node is a primary no longer."""
+        (is_news,) = await super().learn(signed)
+        if is_news:
+            self._step_down()
+        else:
+            self._meet(self._copies.conflict_with(ballots.ANSWERS.claimed(signed)))
+        return (is_news,)
+
+    def _meet(self, conflict: str) -> None:
+        """Take no writes any more if a member has what this node wrote and does not have."""
+        if conflict and not self._is_old:
+            self._is_old = conflict
+            logger.critical("writes refused", reason=conflict)
+
+    def _step_down(self) -> None:
+        logger.warning("primary no longer")
+        self._copies.give_up()
+        self.on_role_change()
+
     def _queue(self, connection: Connection, number: int, request: Request) -> None:
-        proposal = Proposal(
-            lambda store: decide(store, request.caller, request.command),
-            request.caller.user,
-            request.records,
-            request.contents,
-        )
+        if self._shut or self._is_old:
+            connection.send(error_frame(number, NotPrimary(self._is_old or self._shut)))
+            return
+
+        def decided(store: Store) -> Decision:
+            wanted.append(durability.replicas(store, request))
+            return decide(store, request.caller, request.command)
+
+        def report(outcome: Outcome) -> None:
+            self._copies.report(connection, number, outcome, request, wanted[-1] if wanted else 0)
+
+        wanted: list[int] = []
+        self._propose(Proposal(decided, request.caller.user, request.records, request.contents), report)
+
+    def _propose(self, proposal: Proposal, report: Reported) -> None:
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._commit)  # after all that can be read now
-        self._waiting.append((connection, number, proposal))
+        self._waiting.append((proposal, report))
 
     def _commit(self) -> None:
         """Carry out what waits, with one fsync; what comes meanwhile is the next group."""
@@ -71,11 +134,11 @@ class PrimaryService(WriterService):
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._commit)
         try:
-            outcomes = self._writer.commit([proposal for _, _, proposal in group])
-        except StorageFull as full:
-            outcomes = [full] * len(group)
-        for (connection, number, _), outcome in zip(group, outcomes, strict=True):
-            connection.send(_outcome_frame(number, outcome))
+            outcomes = self._writer.commit([proposal for proposal, _ in group])
+        except (StorageFull, NotPrimary) as error:
+            outcomes = [error] * len(group)
+        for (_, report), outcome in zip(group, outcomes, strict=True):
+            report(outcome)
         self.tell_watchers()
 
     async def _login(self, user: str, password: str, address: str) -> tuple[str]:
@@ -92,15 +155,57 @@ class PrimaryService(WriterService):
             raise Unauthenticated(f"the password of {user} was changed meanwhile")
         member = 0 if primary is None else primary.member
         expires = int(time.time()) + self.config.login_expiry_s
-        return (logins.sign(logins.Login(user, serial, expires, member), self._node_key),)
+        return (logins.sign(logins.Login(user, serial, expires, member), self.node_key),)
 
     async def _vouch(self) -> tuple[bytes]:
         """Return this primary's signed word that its head is what it is, now."""
         with self.env.read() as store:
             head = log.head(store)
-            primary = cluster.PRIMARY.get(store, cluster.ONLY)
-        member = 0 if primary is None else primary.member
-        return (vouching.sign(Vouched(member, head.epoch, head.size, head.root, now()), self._node_key),)
+            if promise.epoch(store) > head.epoch:
+                raise NotPrimary("another primary was promised an epoch")
+        word = Vouched(cluster.member_of(head.epoch), head.epoch, head.size, head.root, now())
+        return (VOUCHED.sign(word, self.node_key),)
+
+    async def _ack(self, *fields: Any) -> Reply:  # noqa: ANN401 - as the worker sends it
+        """Note what a member has."""
+        ack = Ack(*fields)
+        conflict = self._copies.conflict_with(ack)
+        self._meet(conflict)
+        if conflict:
+            raise Conflict(conflict)
+        self._copies.take(ack)
+        return ()
+
+    async def _join(self, name: str, node_key: bytes, cosigner_key: bytes, url: str) -> Reply:
+        """Make a replica a member, or note what changed about it, and return its number."""
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        caller, command = Caller(REPLICA, 0), Join(name, node_key, cosigner_key, url)
+        if self._shut or self._is_old:
+            raise NotPrimary(self._is_old or self._shut)
+        self._propose(Proposal(lambda store: decide(store, caller, command), REPLICA), done.set_result)
+        outcome = await done
+        if isinstance(outcome, LedgerpiError):
+            raise outcome
+        self._wake_cluster()
+        with self.env.read() as store:
+            return (cluster.number_of(store, node_key),)
+
+    def _wake_cluster(self) -> None:
+        """Have the process started that asks other members, if there are any."""
+        with self.env.read() as store:
+            if sum(not row.until for _, row in cluster.members(store)) < 2:  # noqa: PLR2004 - this one alone
+                return
+        with suppress(OSError):  # it runs, or this node has no such process
+            connect(self.config.layout.cluster_socket).close()
+
+    async def _members(self) -> Reply:
+        """Return what members acknowledged last."""
+        return (self._copies.plain(),)
+
+    async def _open(self) -> Reply:
+        """Take writes: enough members said that nobody took over."""
+        self._shut = ""
+        return ()
 
 
 def lock(layout: Layout) -> IO[bytes]:
@@ -130,18 +235,18 @@ async def serve(service: WriterService, parent: int) -> None:
     service.close()
 
 
-async def _serve(config: Config, parent: int) -> None:
-    await serve(PrimaryService(config), parent)
-
-
-def main() -> None:
-    """Run as a child of the supervisor: configuration and pipe are arguments."""
+def run(make: Callable[[dict[str, Any]], WriterService]) -> None:
+    """Run as a child of the supervisor: configuration and pipe are arguments; *make* gets the configuration."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the supervisor says when to end
     configure_logs()
-    config = Config(**json.loads(sys.argv[1]))
-    held = lock(config.layout)
-    uvloop.run(_serve(config, int(sys.argv[2])))
+    plain = json.loads(sys.argv[1])
+    held = lock(Config.of(plain).layout)
+
+    async def made_and_served() -> None:
+        await serve(make(plain), int(sys.argv[2]))
+
+    uvloop.run(made_and_served())
     held.close()
 
 
@@ -152,13 +257,5 @@ def _end_at_once(loop: asyncio.AbstractEventLoop, context: dict[str, object]) ->
     os._exit(70)  # EX_SOFTWARE: the supervisor starts another one, which begins at the last commit
 
 
-def _outcome_frame(number: int, outcome: Outcome) -> bytes:
-    if isinstance(outcome, LedgerpiError):
-        return error_frame(number, outcome)
-    if isinstance(outcome, Committed):
-        return framed(number, "ok", "committed", outcome.first, outcome.last)
-    return framed(number, "ok", "already", outcome.serial)
-
-
 if __name__ == "__main__":
-    main()
+    run(lambda plain: PrimaryService(Config.of(plain)))

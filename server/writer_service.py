@@ -1,18 +1,21 @@
 """What the one writing process of a node answers, primary or replica: it owns the tables and the password checks."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
 
-from changelog import log, rebuild, records
+from changelog import log, promise, rebuild, records
 from changelog.blobs import Blobs
 from changelog.env import Env
-from changelog.errors import Conflict, LedgerpiError, NotFound, Unauthenticated
+from changelog.errors import Conflict, LedgerpiError, NotFound, Refused, Unauthenticated
 from changelog.fold import VIEW_TABLES
 from changelog.names import UserName
-from changelog.views import digests, users
+from changelog.tables import Store
+from changelog.views import cluster, digests, users
+from server import ballots, keys, roles
 from server.config import Config
 from server.connection import Connection
 from server.passwords import PasswordChecks
@@ -20,13 +23,17 @@ from server.wire import PART, Frame, error_frame, framed
 
 REBUILD_PAUSE_S = 0.002  # between slices, so that commands get their turn
 
-Answer = tuple[object, ...]
+Reply = tuple[object, ...]
+
+ANSWERED_S = 0.1  # for answers to leave before the process ends
 
 logger = structlog.get_logger()
 
 
 class WriterService:
     """Answers the messages of workers and commands; what differs between primary and replica is in :attr:`answers`."""
+
+    role = roles.REPLICA
 
     def __init__(self, config: Config) -> None:
         """Open everything; the caller holds the lock."""
@@ -35,11 +42,17 @@ class WriterService:
         self.env = Env(layout.changelog, VIEW_TABLES, readonly=False, map_size=config.map_size)
         self.blobs = Blobs(layout.blobs)
         self.closed = False
-        self.answers: dict[str, Callable[..., Awaitable[Answer]]] = {
+        self.answers: dict[str, Callable[..., Awaitable[Reply]]] = {
             "check": self.check,
             "evict": self._evict,
             "rebuild": self._rebuild,
+            "promise": self.promise,
+            "position": self.position,
+            "learn": self.learn,
+            "role": self._role,
         }
+        self.node_key = keys.load(layout.keys, keys.NODE_KEY)
+        self.on_role_change: Callable[[], None] = _end_soon
         self._checks = PasswordChecks(config.login_attempts, config.password_memory_s)
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: set[tuple[Connection, int]] = set()
@@ -79,6 +92,47 @@ class WriterService:
         self.closed = True
         self._checks.close()
         self.env.close()
+
+    async def promise(self, signed: bytes) -> tuple[bytes]:
+        """Give the promise that a candidate asks for, and return this node's own signed answer.
+
+        Raises:
+            InvalidProof, Refused, Conflict: as :func:`server.ballots.promised`.
+            Refused: this node is no member.
+        """
+        with self.env.write() as store:
+            if not self._number(store):
+                raise Refused("this node is no member of the cluster")
+            ballots.promised(store, signed)
+            return self._signed_position(store)
+
+    async def position(self) -> tuple[bytes]:
+        """Return the same answer without a promise; b"" of who is no member."""
+        with self.env.read() as store:
+            return self._signed_position(store)
+
+    async def _role(self) -> tuple[str]:
+        """Return what this node is."""
+        return (self.role,)
+
+    async def learn(self, signed: bytes) -> tuple[bool]:
+        """Take note of what another member's answer says of epochs, and return whether it is news."""
+        with self.env.read() as store:
+            newest = ballots.newest(store, signed)
+            if not newest:
+                return (False,)
+        with self.env.write() as store:
+            promise.keep(store, newest)
+        return (True,)
+
+    def _signed_position(self, store: Store) -> tuple[bytes]:
+        number = self._number(store)
+        if not number:
+            return (b"",)
+        return (ballots.ANSWERS.sign(ballots.position(store, number), self.node_key),)
+
+    def _number(self, store: Store) -> int:
+        return cluster.number_of(store, keys.public(self.node_key))
 
     async def check(self, user: str, password: str, address: str) -> tuple[int]:
         """Return the serial of the user's password if *password* is it."""
@@ -129,3 +183,8 @@ class WriterService:
         for folded, size in rebuild.run(self.env):
             logger.info("views rebuilding", folded=folded, size=size)
             await asyncio.sleep(REBUILD_PAUSE_S)
+
+
+def _end_soon() -> None:
+    """End this process: the node has become the other one of primary and replica, and is started again as that."""
+    asyncio.get_running_loop().call_later(ANSWERED_S, os._exit, roles.CHANGED)

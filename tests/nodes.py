@@ -20,7 +20,7 @@ from changelog.names import FileName, IndexName, ProjectName, UserName, Version
 from changelog.records import NONE, Record
 from changelog.tables import MemoryStore, Store
 from changelog.views import cluster
-from changelog.writer import Committed, Outcome, Proposal, Writer
+from changelog.writer import Committed, Keys, Outcome, Proposal, Writer
 
 ORIGIN = "ledgerpi/test"
 LOG_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -63,7 +63,7 @@ class Node:
     @property
     def writer(self) -> Writer:
         """A writer; it has no state of its own."""
-        return Writer(self.env, self.blobs, LOG_KEY, self.clock)
+        return Writer(self.env, self.blobs, Keys(LOG_KEY, LOG_KEY), self.clock)
 
     def propose(self, *proposals: Proposal) -> list[Outcome]:
         """Carry out *proposals* in one group."""

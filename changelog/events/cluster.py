@@ -34,6 +34,47 @@ class PrimaryChanged:
 
 
 @frozen
+class MemberChanged:
+    """A member told where it is and which key it acknowledges with."""
+
+    number: int
+    url: str  # where other members reach it, "" = not told
+    cosigner_key: bytes  # Ed25519 public key, 32 bytes: signs acknowledgements; b"" = it has none
+
+
+@frozen
+class MemberRemoved:
+    """A member left the cluster for ever; its number is not used again."""
+
+    number: int
+
+
+@frozen
+class DurabilitySet:
+    """Acknowledged writes are to be held by so many voters besides the primary; 0 = the primary's disk is enough."""
+
+    replicas: int
+
+
+@frozen
+class MembersSettled:
+    """The last change of voters or of their number is held as it asks for: the setting before counts no longer."""
+
+
+@frozen
+class LossAccepted:
+    """An operator let a member take over without the answers that show that nothing acknowledged is lost.
+
+    The log goes on under another origin with another key.
+    """
+
+    origin: str  # C2SP tlog-checkpoint origin
+    log_key: bytes  # Ed25519 public key, 32 bytes, that signs checkpoints from here on
+    answered: tuple[int, ...]  # members whose position was known
+    missing: tuple[int, ...]  # voters whose position was not
+
+
+@frozen
 class ReplicaEnrolled:
     """A replica may join by a token; a name that was revoked may be enrolled again, with another token."""
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from changelog import log, tree
-from changelog.codec import Stamp, decode_canonical
+from changelog.codec import Event, Stamp, decode_canonical
 from changelog.errors import Damaged
-from changelog.events.cluster import LogCreated
+from changelog.events.cluster import DurabilitySet, LogCreated, LossAccepted, MemberAdded
 from changelog.tables import Store, serial_key
 from changelog.verify.report import Kind, Progress, Report
 from changelog.verify.source import Begin, Snapshots, ranges
@@ -23,7 +23,9 @@ class EntryCheck:
         self._report = report
         self._pending: dict[int, bytes] = {}  # by level: left subtrees that wait for their sibling
         self._gap = False  # whether the entry before this one could not be read
-        self.first: LogCreated | None = None
+        self.keys: dict[str, bytes] = {}  # origin: key that signs its checkpoints
+        self.node_keys: dict[int, bytes] = {}  # of members
+        self.replicas = 0  # voters that acknowledge a head before it is signed
         self.last: Stamp | None = None  # of the newest entry that could be read
 
     def walk(self, snapshots: Snapshots, progress: Progress) -> None:
@@ -71,15 +73,23 @@ class EntryCheck:
             self._entry(serial, str(error))
             return
         if serial == 1:
-            if isinstance(event, LogCreated):
-                self.first = event
-            else:
+            if not isinstance(event, LogCreated):
                 self._entry(serial, "the first entry is no LogCreated")
         elif self.last is not None and not self._gap:
             for fault in _order_faults(self.last, stamp):
                 self._entry(serial, fault)
         self._gap = False
         self.last = stamp
+        self._keys_of(event)
+
+    def _keys_of(self, event: Event) -> None:
+        """Learn who signs heads, and when."""
+        if isinstance(event, LogCreated | LossAccepted):
+            self.keys[event.origin] = event.log_key
+        elif isinstance(event, MemberAdded):
+            self.node_keys[event.number] = event.node_key
+        elif isinstance(event, DurabilitySet):
+            self.replicas = event.replicas
 
     def _leaf(self, store: Store, serial: int, raw: bytes | None) -> None:
         """Compare the stored hash of an entry with its bytes; if they differ, tell which lies."""

@@ -1,21 +1,26 @@
-"""The head: it must follow from the entries, and the log's key must have signed it."""
+"""The head: it must follow from the entries, and those who sign heads must have signed it."""
 
 from collections.abc import Iterator
 
-from changelog import checkpoint
+from changelog import checkpoint, log, vouching
 from changelog.errors import InvalidProof
 from changelog.log import Head
 from changelog.verify.entries import EntryCheck
 from changelog.verify.report import Kind, Report
-from changelog.verify.source import Begin
+from changelog.verify.source import Begin, Snapshots
 
 
-def check(begun: Begin, walked: EntryCheck, report: Report) -> None:
+def check(begun: Begin, walked: EntryCheck, snapshots: Snapshots, report: Report) -> None:
     """Compare the head with what *walked* made of the entries."""
     if begun.head is None:
         report.add(Kind.HEAD, "head", "the head is missing or can not be read")
         return
-    for fault in (*_faults(begun, begun.head, walked), *_signature_faults(begun.head, walked)):
+    faults = (
+        *_faults(begun, begun.head, walked),
+        *_checkpoint_faults(begun, begun.head, walked, snapshots),
+        *_word_faults(begun, begun.head, walked),
+    )
+    for fault in faults:
         report.add(Kind.HEAD, "head", fault)
 
 
@@ -32,14 +37,35 @@ def _faults(begun: Begin, head: Head, walked: EntryCheck) -> Iterator[str]:
             yield f"its time {head.time} is not {last.time}, that of the last entry"
 
 
-def _signature_faults(head: Head, walked: EntryCheck) -> Iterator[str]:
-    if walked.first is None:
+def _checkpoint_faults(begun: Begin, head: Head, walked: EntryCheck, snapshots: Snapshots) -> Iterator[str]:
+    """Yield what is wrong with the checkpoint, which may be of an older head only where there is a reason for that."""
+    if not walked.keys:
         return  # told already; without the first entry no key is known
-    keys = {walked.first.origin: walked.first.log_key}
     try:
-        signed = checkpoint.verify(head.checkpoint, keys)
+        signed = checkpoint.verify(head.checkpoint, walked.keys)
     except InvalidProof as error:
         yield f"its checkpoint is not good: {error}"
         return
-    if signed != checkpoint.Checkpoint(walked.first.origin, head.size, head.root):
-        yield f"its checkpoint is of size {signed.size} and root {signed.root.hex()}"
+    is_copied = 0 < vouching.claimed_size(begun.word) < head.size  # amid a long copy
+    may_be_older = walked.replicas or is_copied
+    if signed.size == head.size or (may_be_older and signed.size < head.size):
+        with snapshots() as store:
+            right = signed.root == log.root(store, signed.size)
+        if right:
+            return
+    yield f"its checkpoint is of size {signed.size} and root {signed.root.hex()}"
+
+
+def _word_faults(begun: Begin, head: Head, walked: EntryCheck) -> Iterator[str]:
+    """Yield what is wrong with the primary's word for the head; there is none in a log that an older version wrote."""
+    if not begun.word:
+        return
+    try:
+        vouched = vouching.verify(begun.word, walked.node_keys.get)
+    except InvalidProof as error:
+        yield f"the primary's word for it is not good: {error}"
+        return
+    if vouched.size == head.size and (vouched.epoch, vouched.root) != (head.epoch, head.root):
+        yield f"the primary vouched for another root of {vouched.size} entries: {vouched.root.hex()}"
+    if vouched.size > head.size:
+        yield f"the primary vouched for {vouched.size} entries"

@@ -105,7 +105,7 @@ def _check_log(check: _Check) -> None:
         surplus.check(store, begun.size, check.report)
     walked = EntryCheck(begun, check.report)
     walked.walk(check.snapshots, check.progress)
-    head.check(begun, walked, check.report)
+    head.check(begun, walked, check.snapshots, check.report)
 
 
 def _check_sums(check: _Check) -> None:

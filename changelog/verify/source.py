@@ -6,7 +6,7 @@ from itertools import islice
 
 from attrs import frozen
 
-from changelog import log
+from changelog import log, vouching
 from changelog.errors import InvalidEntry
 from changelog.packing import Packing, unpackb
 from changelog.tables import LmdbStore, Store
@@ -23,6 +23,7 @@ class Begin:
 
     size: int  # number of entries
     head: log.Head | None  # None = missing or no head at all
+    word: bytes = b""  # of the primary for its head
 
 
 def begin(store: LmdbStore) -> Begin:
@@ -32,10 +33,10 @@ def begin(store: LmdbStore) -> Begin:
         head = None if raw is None else _HEADS.value(unpackb(raw))
     except (InvalidEntry, TypeError):  # TypeError: the bytes are one value, not several
         head = None
-    stored = store.count("entries")
+    stored, word = store.count("entries"), vouching.find(store)
     if head is None or abs(head.size - stored) > stored:  # a forged size must not cost a walk without end
-        return Begin(stored, head)
-    return Begin(head.size, head)
+        return Begin(stored, head, word)
+    return Begin(head.size, head, word)
 
 
 def slices(snapshots: Snapshots, table: str) -> Iterator[list[tuple[bytes, bytes]]]:

@@ -1,19 +1,29 @@
 """The log's origin and key, the members that carry it, and the replicas that may follow it."""
 
+import re
 from collections.abc import Iterator
 
 from attrs import evolve, frozen
 
 from changelog.codec import Stamp
-from changelog.events.cluster import LogCreated, MemberAdded, PrimaryChanged, ReplicaEnrolled, ReplicaRevoked
-from changelog.tables import OPEN, Store, Table
+from changelog.events.cluster import (
+    LogCreated,
+    LossAccepted,
+    MemberAdded,
+    MemberChanged,
+    MemberRemoved,
+    PrimaryChanged,
+    ReplicaEnrolled,
+    ReplicaRevoked,
+)
+from changelog.tables import OPEN, Store, Table, key_serial, serial_key
 
 MEMBER_BITS = 10  # of an epoch: number * 1024 + member number
 
 
 @frozen
 class Origin:
-    """What the first entry says."""
+    """What the first entry says, or the last one that began another origin."""
 
     origin: str
     log_key: bytes  # Ed25519 public key
@@ -28,6 +38,8 @@ class Member:
     node_key: bytes  # Ed25519 public key
     voter: bool
     may_promote: bool
+    cosigner_key: bytes  # Ed25519 public key, b"" = none
+    until: int  # serial of its removal, 0 = it is one
 
 
 @frozen
@@ -50,10 +62,18 @@ class Replica:
     until: int  # serial of its revocation, 0 = it is good
 
 
+@frozen
+class Epoch:
+    """An epoch; its number is the key."""
+
+    since: int  # serial of its first entry
+
+
 ORIGIN = Table("origin", Origin)
 MEMBERS = Table("members", Member)
 PRIMARY = Table("primary", Primary)
 REPLICAS = Table("replicas", Replica)
+EPOCHS = Table("epochs", Epoch)
 ONLY = b"0"  # key of tables with one row
 
 
@@ -64,13 +84,33 @@ def on_log_created(store: Store, event: LogCreated, _: Stamp) -> None:
 
 def on_member_added(store: Store, event: MemberAdded, _: Stamp) -> None:
     """Add the member."""
-    row = Member(event.name, event.url, event.node_key, event.voter, event.may_promote)
+    row = Member(event.name, event.url, event.node_key, event.voter, event.may_promote, b"", OPEN)
     MEMBERS.put(store, member_key(event.number), row)
+
+
+def on_member_changed(store: Store, event: MemberChanged, _: Stamp) -> None:
+    """Note where it is, and its key."""
+    row = MEMBERS.get(store, member_key(event.number))
+    if row is not None:
+        MEMBERS.put(store, member_key(event.number), evolve(row, url=event.url, cosigner_key=event.cosigner_key))
+
+
+def on_member_removed(store: Store, event: MemberRemoved, stamp: Stamp) -> None:
+    """Keep the row, so that its number is not used again and what it signed can still be verified."""
+    row = MEMBERS.get(store, member_key(event.number))
+    if row is not None:
+        MEMBERS.put(store, member_key(event.number), evolve(row, until=stamp.serial))
+
+
+def on_loss_accepted(store: Store, event: LossAccepted, _: Stamp) -> None:
+    """Go on under another origin."""
+    ORIGIN.put(store, ONLY, Origin(event.origin, event.log_key))
 
 
 def on_primary_changed(store: Store, event: PrimaryChanged, stamp: Stamp) -> None:
     """Remember who writes."""
     PRIMARY.put(store, ONLY, Primary(event.member, stamp.epoch, stamp.serial))
+    EPOCHS.put(store, serial_key(stamp.epoch), Epoch(event.last_size + 1))
 
 
 def on_replica_enrolled(store: Store, event: ReplicaEnrolled, stamp: Stamp) -> None:
@@ -91,15 +131,44 @@ def member_key(number: int) -> bytes:
     return number.to_bytes(2)
 
 
+def origin(store: Store) -> Origin:
+    """Return the origin that the log has now.
+
+    Raises:
+        LookupError: the log has no first entry.
+    """
+    row = ORIGIN.get(store, ONLY)
+    if row is None:
+        raise LookupError("the log has no first entry")
+    return row
+
+
 def members(store: Store) -> Iterator[tuple[int, Member]]:
-    """Yield numbers and members."""
+    """Yield numbers and members, those that were removed too."""
     for key, member in MEMBERS.scan(store):
         yield int.from_bytes(key), member
 
 
+def member(store: Store, number: int) -> Member | None:
+    """Return the member *number*, None if there is none or it was removed."""
+    row = MEMBERS.get(store, member_key(number)) if 0 < number < 1 << MEMBER_BITS else None
+    return None if row is None or row.until else row
+
+
+def node_key(store: Store, number: int) -> bytes | None:
+    """Return the public key of a node that is a member, or was one."""
+    row = MEMBERS.get(store, member_key(number)) if 0 < number < 1 << MEMBER_BITS else None
+    return None if row is None else row.node_key
+
+
+def number_of(store: Store, public: bytes) -> int:
+    """Return the number of the member with that node key, 0 if there is none."""
+    return next((number for number, row in members(store) if row.node_key == public and not row.until), 0)
+
+
 def member_named(store: Store, name: str) -> tuple[int, Member] | None:
     """Return the member of that name with its number, or None."""
-    return next(((number, member) for number, member in members(store) if member.name == name), None)
+    return next(((number, row) for number, row in members(store) if row.name == name and not row.until), None)
 
 
 def replica(store: Store, name: str) -> Replica | None:
@@ -112,11 +181,32 @@ def replica_with(store: Store, token: bytes) -> tuple[str, Replica] | None:
     return next(((key.decode(), row) for key, row in REPLICAS.scan(store) if row.token == token), None)
 
 
+def epochs(store: Store) -> list[tuple[int, int]]:
+    """Return all epochs with the serials of their first entries, in order."""
+    return [(key_serial(key), row.since) for key, row in EPOCHS.scan(store)]
+
+
 def epoch_of(number: int, member: int) -> int:
     """Return the epoch with *number* that *member* takes."""
     return (number << MEMBER_BITS) + member
 
 
+def origin_under(origin: str, epoch: int) -> str:
+    """Return the origin under which a log goes on that was *origin*, when *epoch* began by an operator's word."""
+    return f"{origin}/e{shown_epoch(epoch)}"
+
+
+def epoch_under(origin: str) -> int:
+    """Return the epoch that began *origin*, 0 if that is the log's first one."""
+    found = re.search(r"/e([0-9]{1,10})\.([0-9]{1,4})$", origin, re.ASCII)
+    return 0 if found is None else epoch_of(int(found[1]), int(found[2]))
+
+
+def member_of(epoch: int) -> int:
+    """Return the number of the member who took *epoch*."""
+    return epoch & ((1 << MEMBER_BITS) - 1)
+
+
 def shown_epoch(epoch: int) -> str:
     """Return *epoch* as people read it: ``number.member``."""
-    return f"{epoch >> MEMBER_BITS}.{epoch & ((1 << MEMBER_BITS) - 1)}"
+    return f"{epoch >> MEMBER_BITS}.{member_of(epoch)}"

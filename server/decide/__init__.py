@@ -32,6 +32,9 @@ DECISIONS: dict[type, Callable[[Store, Caller, Any], Decision]] = {
     commands.AcceptHash: upstream.accept_hash,
     commands.EnrolReplica: cluster.enrol,
     commands.RevokeReplica: cluster.revoke,
+    commands.Join: cluster.join,
+    commands.RemoveMember: cluster.remove,
+    commands.SetDurability: cluster.set_durability,
 }
 
 

@@ -5,14 +5,15 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from changelog import copying, log
+from changelog import copying, log, vouching
 from changelog.copying import Batch
-from changelog.errors import LedgerpiError, NotFound
+from changelog.errors import InvalidForm, LedgerpiError, NotFound
 from changelog.log import Head
-from changelog.views import digests
-from server import replica_token, vouching
+from changelog.views import cluster, digests
+from server import followers
 from server.answers import plain
 from server.executors import for_reading
+from server.followers import Follower
 from server.handlers import sending
 from server.handlers.sending import Served
 from server.parts import Parts
@@ -34,12 +35,12 @@ SHA256_HEX = 64
 
 async def stream(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.StreamResponse:
     """Send what follows a copy of the log, and go on with what is committed later, until the replica leaves."""
-    _check_token(parts, request)
-    begin = cursor(dict(request.query))
+    follower = _follower(parts, request)
+    begin, upto = cursor(dict(request.query)), _upto(request.query.get("upto", ""))
     with parts.reader.snapshot() as store:
-        head = log.head(store)
+        head, origin = log.head(store), cluster.origin(store).origin
         there = b"" if begin.at.size > head.size else log.root(store, begin.at.size)
-    if (refusal := _refusal(parts, begin, head, there)) is not None:
+    if (refusal := await _refusal(parts, origin, begin, head, there)) is not None:
         return refusal
     headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     answer = web.StreamResponse(headers=headers)
@@ -47,13 +48,16 @@ async def stream(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.St
     if request.method == "HEAD":
         return answer
     with suppress(ConnectionResetError, LedgerpiError):  # it left, or the writer ended: it comes again
-        await _send(parts, request, answer, begin.at.size)
+        if upto:
+            await _send_upto(parts, answer, begin.at.size, upto)
+        else:
+            await _send(parts, follower, answer, begin.at.size)
     return answer
 
 
 async def blob(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Send a file that the log names, by its SHA-256, in ranges too."""
-    _check_token(parts, request)
+    _follower(parts, request)
     digest = _digest(segments[1])
     with parts.reader.snapshot() as store:
         named = digests.is_named(store, digest)
@@ -63,7 +67,7 @@ async def blob(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
     return await sending.blob(parts, request, Served("blob", digest, size, None, "no-store"))
 
 
-async def _send(parts: Parts, request: web.BaseRequest, answer: web.StreamResponse, size: int) -> None:
+async def _send(parts: Parts, follower: Follower, answer: web.StreamResponse, size: int) -> None:
     """Send batches, each when the one before is on its way, and now and then the primary's word for its head.
 
     The word waits for the entries that it is for: commits come between the question and its answer.
@@ -72,7 +76,8 @@ async def _send(parts: Parts, request: web.BaseRequest, answer: web.StreamRespon
     sent, due, word = size, 0.0, b""
     while True:
         if now() >= due:
-            _check_token(parts, request)  # it may have been revoked meanwhile
+            with parts.reader.snapshot() as store:
+                followers.check(store, follower)  # it may have been revoked meanwhile
             word = word or bytes((await parts.submit.ask("vouch"))[0])
             due = now() + HEARTBEAT_S
         batch, seen = await _next(parts, sent)
@@ -84,6 +89,27 @@ async def _send(parts: Parts, request: web.BaseRequest, answer: web.StreamRespon
             word = b""
         if batch is None:
             await parts.news.beyond(seen, due - now())
+
+
+async def _send_upto(parts: Parts, answer: web.StreamResponse, sent: int, upto: int) -> None:
+    """Send entries up to one whose root the other node knows by this node's own word."""
+    while True:
+        batch = await for_reading(_read_upto, parts, sent, upto)
+        if batch is None:
+            return
+        await answer.write(batch_frame(batch))
+        sent = batch.last
+
+
+def _read_upto(parts: Parts, after: int, upto: int) -> Batch | None:
+    with parts.reader.snapshot() as store:
+        return copying.read_batch(store, after, min(upto, log.head(store).size))
+
+
+def _upto(text: str) -> int:
+    if text and not (text.isascii() and text.isdigit() and len(text) < 19):  # noqa: PLR2004 - 2**63
+        raise InvalidForm(f"not a number of entries: {text[:100]!a}")
+    return int(text or 0)
 
 
 async def _next(parts: Parts, after: int) -> tuple[Batch | None, int]:
@@ -100,22 +126,27 @@ def _read(parts: Parts, after: int) -> tuple[Batch | None, int]:
         return copying.read_batch(store, after), log.head(store).size
 
 
-def _refusal(parts: Parts, begin: Cursor, head: Head, there: bytes) -> web.Response | None:
+async def _refusal(parts: Parts, origin: str, begin: Cursor, head: Head, there: bytes) -> web.Response | None:
     """Return the answer to a cursor that nothing here follows, None for one that is good."""
-    if begin.origin != parts.origin:
-        why, message = STRANGE, f"this node has the log {parts.origin}, not {begin.origin[:200]}"
+    if begin.origin != origin:
+        why, message = STRANGE, f"this node has the log {origin}, not {begin.origin[:200]}"
     elif begin.at.size > head.size:
         why, message = BEHIND, f"this node has {head.size} entries, fewer than {begin.at.size}"
     elif there != begin.at.root:
         why, message = DIVERGED, f"the first {begin.at.size} entries are other ones here, with root {there.hex()}"
     else:
         return None
-    return plain({"message": message, "reason": why, "checkpoint": head.checkpoint}, 409)
+    said: dict[str, object] = {"message": message, "reason": why, "checkpoint": head.checkpoint}
+    if why in (BEHIND, DIVERGED):
+        (answer,) = await parts.submit.ask("position")
+        with parts.reader.snapshot() as store:
+            said |= {"answer": bytes(answer).hex(), "epochs": cluster.epochs(store)}
+    return plain(said, 409)
 
 
-def _check_token(parts: Parts, request: web.BaseRequest) -> None:
+def _follower(parts: Parts, request: web.BaseRequest) -> Follower:
     with parts.reader.snapshot() as store:
-        replica_token.replica_of(store, request.headers.get("Authorization", ""))
+        return followers.of(store, request.headers.get("Authorization", ""))
 
 
 def _digest(text: str) -> bytes:

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from changelog import log
 from changelog.errors import InvalidForm, LedgerpiError
-from changelog.views import cluster
+from changelog.log import Head
+from changelog.views import cluster, voting
 from server.answers import enveloped
 from server.auth import credentials
 from server.outside import outside_url
@@ -47,6 +48,7 @@ async def status(parts: Parts, _: web.BaseRequest, __: list[str]) -> web.StreamR
     with parts.reader.snapshot() as store:
         head = log.head(store)
         mirrors = parts.mirrors.health(store)
+        rows, now = dict(cluster.members(store)), voting.find(store)
     result = {
         "uuid": parts.member,
         "versioninfo": {"ledgerpi": version("ledgerpi")},
@@ -57,10 +59,32 @@ async def status(parts: Parts, _: web.BaseRequest, __: list[str]) -> web.StreamR
         "origin": parts.origin,
         "last-commit-timestamp": head.time / 1e6,
         "mirrors": mirrors,
+        "replicas": now.replicas,
+        "members": await _members(parts, rows, head),
     }
     if parts.standing is not None:
         result |= parts.standing()
     return enveloped("status", result)
+
+
+async def _members(parts: Parts, rows: dict[int, cluster.Member], head: Head) -> list[dict[str, object]]:
+    """Return the members with what they acknowledged last, as far as this node is the primary whom they tell."""
+    try:
+        (said,) = await parts.submit.ask("members") if parts.standing is None else ([],)
+    except LedgerpiError:
+        said = []  # the writer is being restarted
+    newest = {number: told for number, *told in said}
+    return [_member(number, row, newest.get(number), head) for number, row in rows.items() if not row.until]
+
+
+def _member(number: int, row: cluster.Member, told: list[int] | None, head: Head) -> dict[str, object]:
+    shown: dict[str, object] = {"number": number, "name": row.name, "url": row.url, "voter": row.voter}
+    shown["may-promote"] = row.may_promote
+    if told is None:
+        return shown
+    epoch, size, missing, at = told
+    lag = {"entries-behind": max(0, head.size - size), "files-missing": missing, "acknowledged": at / 1e6}
+    return shown | {"position": f"{cluster.shown_epoch(epoch)}:{size}"} | lag
 
 
 async def _authstatus(parts: Parts, request: web.BaseRequest) -> list[object]:

@@ -27,7 +27,7 @@ def proposal(name: UserName) -> Proposal:
 def main(folder: Path, word: str) -> None:
     """Commit groups of one to three commands."""
     env = Env(folder / "changelog", VIEW_TABLES, readonly=False, map_size=SMALL_MAP * 8)
-    writer = Writer(env, Blobs(folder / "blobs"), LOG_KEY, Clock())
+    writer = Writer(env, Blobs(folder / "blobs"), Keys(LOG_KEY, LOG_KEY), Clock())
     for number in range(100_000):
         group = [proposal(UserName(f"{word}-{number}-{part}")) for part in range(number % 3 + 1)]
         for outcome in writer.commit(group):

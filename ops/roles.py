@@ -1,0 +1,102 @@
+"""What a node runs as what it is: the log says whether that is a primary or a replica, and it may change."""
+
+import asyncio
+from typing import Any
+
+import click
+from attrs import evolve
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from changelog.errors import Conflict, Damaged
+from changelog.reader import Reader
+from changelog.views import cluster
+from ops.node import locked
+from ops.node_options import announce
+from replica import first_copy, rejoin
+from replica.config import ALL, ReplicaConfig
+from replica.tail import Diverged
+from server import keys, roles
+from server.config import Config
+from server.logs import configure_logs
+from server.supervisor import Programs, Supervisor
+
+PRIMARY = Programs(cluster="replica.cluster_process")
+TAKEN_OVER = evolve(PRIMARY, worker="replica.primary_worker", more=(("fetch", "replica.fetch_process"),))
+REPLICA = Programs(
+    writer="replica.writer_process",
+    worker="replica.worker",
+    more=(("tail", "replica.tail_process"), ("fetch", "replica.fetch_process")),
+)
+EXIT_CODES: tuple[tuple[type[Exception], int], ...] = ((Diverged, 3), (Damaged, 4), (Conflict, 6))
+
+
+def run(config: ReplicaConfig) -> None:
+    """Run a node until it is told to stop."""
+    configure_logs()
+    rejoin.finish(config.layout)
+    check_files(config)
+    if first_copy.is_needed(config):
+        with locked(config.layout):
+            copy(config)
+    try:
+        supervisor = Supervisor(config, announce, programs)
+    except OSError as error:
+        raise click.ClickException(f"can not listen on {config.host}:{config.port}: {error}") from error
+    supervisor.run()
+    if supervisor.failed:
+        raise click.ClickException("the node can not start; the log says why")
+
+
+def programs(config: Config) -> Programs:
+    """Return what the node runs as what it is now; a log that was left is copied anew before."""
+    if not isinstance(config, ReplicaConfig):
+        return PRIMARY
+    if first_copy.is_needed(config):
+        with locked(config.layout):
+            copy(config)
+    if roles.of_node(config.layout) == roles.REPLICA:
+        return REPLICA
+    return TAKEN_OVER if config.backlog.exists() else PRIMARY  # it may still lack files that it had to fetch
+
+
+def check_files(config: ReplicaConfig) -> None:
+    """Raise UsageError if a voter is not to keep all files: what it acknowledges would not be here."""
+    reader = Reader(config.layout.changelog, config.map_size)
+    try:
+        with reader.snapshot() as store:
+            public = keys.public(keys.load(config.layout.keys, keys.NODE_KEY))
+            row = cluster.member(store, cluster.number_of(store, public))
+    finally:
+        reader.close()
+    if row is not None and row.voter and config.files != (ALL,):
+        raise click.UsageError(f"this node is a voter, so it keeps all files: --files {' '.join(config.files)} is not for it")
+
+
+def copy(config: ReplicaConfig) -> None:
+    """Copy the log for the first time, with a progress bar."""
+    columns = (TextColumn("copying entries"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("")
+
+        def trouble(reason: str) -> None:
+            progress.console.print(f"waiting: {reason}", markup=False)
+
+        def copied(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        try:
+            asyncio.run(first_copy.run(config, copied, trouble))
+        except KeyboardInterrupt:
+            raise click.ClickException("interrupted; the same command goes on from here") from None
+        except (Damaged, Conflict) as error:
+            click.echo(f"Error: the history can not be copied: {error}", err=True)
+            raise SystemExit(next(code for kind, code in EXIT_CODES if isinstance(error, kind))) from error
+
+
+def made(serverdir: Any, **options: Any) -> ReplicaConfig:  # noqa: ANN401 - the fields of Config
+    """Return the configuration that the options of a command say."""
+    try:
+        return ReplicaConfig(serverdir=serverdir.absolute(), **options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error

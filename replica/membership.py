@@ -1,0 +1,102 @@
+"""A node among the members of its cluster: how it becomes one, and how it speaks to the primary."""
+
+from ipaddress import ip_address
+
+import aiohttp
+from attrs import frozen
+
+from changelog.errors import Unavailable
+from changelog.reader import Reader
+from changelog.tables import Store
+from changelog.views import cluster
+from replica import follow
+from replica.config import ReplicaConfig
+from replica.credentials import Credentials
+from replica.follow import FOLLOWING
+from replica.tail import read_all
+from server import keys
+from server.via import VIA
+
+MAX_ANSWER = 64 << 10  # bytes
+TIMEOUT = aiohttp.ClientTimeout(total=10.0)
+
+
+@frozen
+class Own:
+    """What the log says of this node."""
+
+    number: int  # 0 = it is no member yet
+    is_voter: bool
+    is_current: bool  # where it is and its cosigner key are as the log says
+
+
+class Membership:
+    """Joins, and sends the primary what a member has to tell."""
+
+    def __init__(
+        self, config: ReplicaConfig, reader: Reader, session: aiohttp.ClientSession, shown: Credentials
+    ) -> None:
+        """Speak as *shown* over *session*."""
+        self.config = config
+        self.reader = reader
+        self._session = session
+        self._shown = shown
+        self._public = keys.public(shown.node_key)
+        self.cosigner = keys.made(config.layout.keys, keys.COSIGNER_KEY)
+        self._url = where(config)
+
+    def own(self, store: Store) -> Own:
+        """Return what the log in *store* says of this node."""
+        number = cluster.number_of(store, self._public)
+        row = cluster.member(store, number)
+        if row is None:
+            return Own(0, is_voter=False, is_current=False)
+        told = (row.url, row.cosigner_key) == (self._url, keys.public(self.cosigner))
+        return Own(number, is_voter=row.voter, is_current=told)
+
+    async def join(self) -> None:
+        """Become a member, or tell what changed.
+
+        Raises:
+            Unavailable: nobody is followed, or it is refused.
+        """
+        body = {
+            "node_key": self._public.hex(),
+            "cosigner_key": keys.public(self.cosigner).hex(),
+            "url": self._url,
+        }
+        await self._post("join", json=body)
+
+    async def acknowledge(self, signed: bytes) -> None:
+        """Send an acknowledgement.
+
+        Raises:
+            Unavailable: nobody is followed, or it is refused.
+        """
+        await self._post("ack", data=signed)
+
+    async def _post(self, what: str, **body: object) -> None:
+        following = follow.read(self.config.following_file)
+        if following.state != FOLLOWING:
+            raise Unavailable(f"nobody is followed: {following.reason}")
+        url, headers = f"{following.primary}/+{what}", {**self._shown.headers, VIA: self._shown.name}
+        try:
+            async with self._session.post(url, headers=headers, timeout=TIMEOUT, **body) as answer:  # type: ignore[arg-type] # data or json
+                said = await read_all(answer.content, MAX_ANSWER)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"{following.primary} can not be told: {error}") from error
+        if answer.status >= 300:  # noqa: PLR2004 - not taken
+            raise Unavailable(f"{following.primary} answers {answer.status}: {said[:300]!r}")
+
+
+def where(config: ReplicaConfig) -> str:
+    """Return the URL at which other members reach this node, "" if the options do not say it."""
+    told = config.member_url or config.outside_url
+    if told:
+        return told.rstrip("/")
+    try:
+        address = ip_address(config.host)
+    except ValueError:
+        return f"http://{config.host}:{config.port}"
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    return "" if address.is_unspecified else f"http://{host}:{config.port}"
