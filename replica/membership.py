@@ -1,6 +1,8 @@
 """A node among the members of its cluster: how it becomes one, and how it speaks to the primary."""
 
+import asyncio
 from ipaddress import ip_address
+from typing import Any
 
 import aiohttp
 from attrs import frozen
@@ -15,9 +17,11 @@ from replica.credentials import Credentials
 from replica.follow import FOLLOWING
 from replica.tail import read_all
 from server import keys
+from server.upstream.ending import end
 from server.via import VIA
 
 MAX_ANSWER = 64 << 10  # bytes
+LOOK_S = 0.25  # between looks at who is followed, while an answer is waited for
 TIMEOUT = aiohttp.ClientTimeout(total=10.0)
 
 
@@ -75,18 +79,33 @@ class Membership:
         """
         await self._post("ack", data=signed)
 
-    async def _post(self, what: str, **body: object) -> None:
+    async def _post(self, what: str, **body: Any) -> None:  # noqa: ANN401 - of aiohttp
         following = follow.read(self.config.following_file)
         if following.state != FOLLOWING:
             raise Unavailable(f"nobody is followed: {following.reason}")
-        url, headers = f"{following.primary}/+{what}", {**self._shown.headers, VIA: self._shown.name}
+        sending = asyncio.ensure_future(self._send(following.primary, what, body))
         try:
-            async with self._session.post(url, headers=headers, timeout=TIMEOUT, **body) as answer:  # type: ignore[arg-type] # data or json
+            while not sending.done():
+                await asyncio.wait({sending}, timeout=LOOK_S)
+                now = follow.read(self.config.following_file)
+                if (now.state, now.primary) != (following.state, following.primary):
+                    break
+        finally:
+            if not sending.done():
+                await end([sending])
+        if sending.cancelled():
+            raise Unavailable(f"{following.primary} is followed no longer")
+        sending.result()
+
+    async def _send(self, primary: str, what: str, body: dict[str, Any]) -> None:
+        url, headers = f"{primary}/+{what}", {**self._shown.headers, VIA: self._shown.name}
+        try:
+            async with self._session.post(url, headers=headers, timeout=TIMEOUT, **body) as answer:
                 said = await read_all(answer.content, MAX_ANSWER)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"{following.primary} can not be told: {error}") from error
+            raise Unavailable(f"{primary} can not be told: {str(error) or type(error).__name__}") from error
         if answer.status >= 300:  # noqa: PLR2004 - not taken
-            raise Unavailable(f"{following.primary} answers {answer.status}: {said[:300]!r}")
+            raise Unavailable(f"{primary} answers {answer.status}: {said[:300]!r}")
 
 
 def where(config: ReplicaConfig) -> str:
