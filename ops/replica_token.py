@@ -35,7 +35,9 @@ Example:
 @serverdir_option
 @click.argument("name", callback=_name)
 @click.option("--voter", is_flag=True, help="Its copy counts where writes wait for copies; it keeps all files.")
-@click.option("--may-promote", is_flag=True, help="It may become the primary: the token has the log's key. Implies --voter.")
+@click.option(
+    "--may-promote", is_flag=True, help="It may become the primary: its token has the log's key. Implies --voter."
+)
 @click.option("--revoke", is_flag=True, help="Make the token of the replica NAME worthless.")
 def replica_token(layout: Layout, name: str, *, voter: bool, may_promote: bool, revoke: bool) -> None:
     """Print a new token by which the replica NAME may follow this node; it is shown once."""

@@ -70,7 +70,9 @@ def check_files(config: ReplicaConfig) -> None:
     finally:
         reader.close()
     if row is not None and row.voter and config.files != (ALL,):
-        raise click.UsageError(f"this node is a voter, so it keeps all files: --files {' '.join(config.files)} is not for it")
+        raise click.UsageError(
+            f"this node is a voter, so it keeps all files: --files {' '.join(config.files)} is not for it"
+        )
 
 
 def copy(config: ReplicaConfig) -> None:

@@ -39,7 +39,7 @@ class _Fetch:
 class Fetches:
     """The fetches of a node; all bytes that come are checked before they are a blob or served whole."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what fetching needs
         self,
         config: ReplicaConfig,
         blobs: Blobs,

@@ -103,7 +103,7 @@ class Follower:
     async def _promise(self) -> None:
         """Return when this node promises another epoch than it had when it began to follow."""
         before = self._promised()
-        while self._promised() == before:
+        while self._promised() == before:  # noqa: ASYNC110 - another process promises
             await asyncio.sleep(LOOK_S)
 
     def _promised(self) -> int:

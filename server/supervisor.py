@@ -73,7 +73,7 @@ def _primary(_: Config) -> Programs:
 
 
 class Supervisor:
-    """Runs a node until it is told to stop; when it becomes the other one of primary and replica, its processes change."""
+    """Runs a node until it is told to stop, with other processes when it becomes a primary or a replica."""
 
     def __init__(self, config: Config, on_ready: Callable[[str], None], choose: Choose = _primary) -> None:
         """Bind the port; *on_ready* is called once with the URL when the node answers. Default: a primary's programs.
@@ -266,13 +266,17 @@ class Supervisor:
             _wait(child.process, deadline)
         _wait(writer.process, deadline)
         os.close(self._alive)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Close what belonged to the children, and hear no more of them."""
         for key in list(self._selector.get_map().values()):
             if key.data is not None or key.fileobj in (self._asked, self._joined):
                 self._selector.unregister(key.fileobj)
-        for child in self._children:
-            for pipe in (child.process.stdin, child.process.stdout) if child.process is not None else ():
-                if pipe is not None:
-                    pipe.close()
+        processes = [child.process for child in self._children if child.process is not None]
+        for pipe in (pipe for process in processes for pipe in (process.stdin, process.stdout)):
+            if pipe is not None:
+                pipe.close()
 
 
 def _let_begin(child: Child) -> None:
