@@ -5,7 +5,7 @@ import re
 import click
 from attrs import evolve
 
-from changelog import log
+from changelog import checkpoint, log
 from changelog.env import DEFAULT_MAP_SIZE
 from changelog.reader import Reader
 from changelog.views import cluster
@@ -60,9 +60,10 @@ def _of_now(layout: Layout, name: str, secret: bytes) -> ReplicaToken:
     reader = Reader(layout.changelog, DEFAULT_MAP_SIZE)
     try:
         with reader.snapshot() as store:
-            head, origin = log.head(store), cluster.ORIGIN.get(store, cluster.ONLY)
+            origin, size = cluster.ORIGIN.get(store, cluster.ONLY), checkpoint.claimed_size(log.head(store).checkpoint)
+            root = log.root(store, size)  # of what was acknowledged, which no promotion loses
     finally:
         reader.close()
     if origin is None:
         raise click.ClickException("the log of this node has no first entry yet")
-    return ReplicaToken(name, origin.origin, origin.log_key, head.size, head.root, secret)
+    return ReplicaToken(name, origin.origin, origin.log_key, size, root, secret)
