@@ -138,7 +138,7 @@ class Fetches:
                 self._check(wanted, sink, [*senders, source.url])
                 return
         try:
-            await self._third.receive(wanted, sink)
+            await self._third.receive(wanted, download, sink)
         except NotThere:
             raise summed(failures) from None
         except Unavailable as error:

@@ -9,9 +9,10 @@ from changelog.events.upstream import MirrorFileFetched
 from changelog.reader import Reader
 from changelog.views import digests
 from replica.config import ReplicaConfig
-from replica.receive import NotThere, Wanted
+from replica.receive import NotThere, Wanted, take
 from server.upstream.asking import credentials_for
 from server.upstream.client import UpstreamClient
+from server.upstream.download import Download
 from server.upstream.downloads import overlap
 from server.upstream.failures import UpstreamFailed
 from server.upstream.mirrored import MirroredFiles
@@ -40,7 +41,7 @@ class ThirdSource:
         self._mirrored = MirroredFiles()
         self._client: UpstreamClient | None = None
 
-    async def receive(self, wanted: Wanted, sink: Sink) -> None:
+    async def receive(self, wanted: Wanted, download: Download, sink: Sink) -> None:
         """Append the bytes of *wanted* that *sink* has not to it; whoever asks checks the digest.
 
         Raises:
@@ -48,18 +49,16 @@ class ThirdSource:
             Unavailable: the upstream gives no usable answer.
         """
         place = None if self._config.offline_mode else self._place(wanted.digest)
-        if place is None:
+        if place is None or not wanted.size:
             raise NotThere("no upstream is known to have it")
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={sink.size}-"} if sink.size else {})
         try:
             async with self._opened().get(place.url, headers, place.credentials, total_s=None) as answer:
                 skip = overlap(answer, sink.size)
+                download.total = wanted.size
                 async for piece in answer.body(None):
-                    new = piece[skip:]
+                    take(piece[skip:], download, sink)
                     skip -= min(skip, len(piece))
-                    if sink.size + len(new) > (wanted.size or wanted.largest):
-                        wanted.check_size(sink.size + len(new))
-                    sink.write(new, is_all=not sink.size and len(new) == wanted.size)
         except UpstreamFailed as failed:
             raise Unavailable(f"the upstream of {place.shown}: {failed.reason}") from failed
         wanted.check_size(sink.size)
