@@ -1,9 +1,9 @@
 """Copying a log: what is read on one node, and checked before it is committed on another.
 
-A batch leads to a signed head: as far as entries were acknowledged to one that the log's own key signed, beyond that to one
-that the primary signed with its node key. Its entries are appended, folded and hashed in one transaction, which is
-committed only if the root that comes out is proved to be that of the signed history (RFC 9162 section 2.1.4.2): what was
-not verified never reaches the disk.
+A batch leads to a signed head: as far as entries were acknowledged to one that the log's own key signed, beyond that
+to one that the primary signed with its node key. Its entries are appended, folded and hashed in one transaction, which
+is committed only if the root that comes out is proved to be that of the signed history (RFC 9162 section 2.1.4.2):
+what was not verified never reaches the disk.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""A primary's word for its head: signed with its node key, so that all who follow it know what to take and how old it is.
+"""A primary's word for its head: signed with its node key, so that followers know what to take and how old it is.
 
-The log's own key signs what was acknowledged; this says what the primary has, and until when nothing was added. Replicas
-hand it on unchanged.
+The log's own key signs what was acknowledged; this says what the primary has, and until when nothing was added.
+Replicas hand it on unchanged.
 """
 
 from attrs import frozen

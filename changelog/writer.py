@@ -93,8 +93,8 @@ class Writer:
         self._clock = clock
         self.held = 0  # entries that are known to be held by as many voters as the settings want
 
-    def create(self, origin: str, events: Sequence[Event], records: Sequence[Record], epoch: int) -> None:
-        """Begin a log with *events*, the first of which names *origin*.
+    def create(self, events: Sequence[Event], records: Sequence[Record], epoch: int) -> None:
+        """Begin a log with *events*, the first of which names its origin.
 
         Raises:
             Conflict: there is a log.

@@ -45,7 +45,9 @@ def list_(layout: Layout) -> None:
     for number, row in rows:
         is_primary = primary is not None and primary.member == number
         note = "removed" if row.until else "primary" if is_primary else ""
-        table.add_row(str(number), printable(row.name), printable(row.url), _yes(row.voter), _yes(row.may_promote), note)
+        table.add_row(
+            str(number), printable(row.name), printable(row.url), _yes(row.voter), _yes(row.may_promote), note
+        )
     Console(width=160).print(table)
     click.echo(f"copies besides the primary's: {now.replicas}")
     if now.since:

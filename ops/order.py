@@ -7,9 +7,9 @@ from changelog.env import DEFAULT_MAP_SIZE, Env
 from changelog.errors import LedgerpiError, Refused
 from changelog.fold import VIEW_TABLES
 from changelog.records import Record
+from changelog.views import cluster
 from changelog.writer import Already, Committed, Proposal, Writer
 from ops.node import locked, writer_lives
-from changelog.views import cluster
 from server import keys, roles
 from server.commands import OPERATOR, Caller, Command, Request
 from server.decide import decide

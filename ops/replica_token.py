@@ -5,7 +5,7 @@ import re
 import click
 from attrs import evolve
 
-from changelog import log
+from changelog import checkpoint, log
 from changelog.env import DEFAULT_MAP_SIZE
 from changelog.reader import Reader
 from changelog.views import cluster
@@ -35,7 +35,9 @@ Example:
 @serverdir_option
 @click.argument("name", callback=_name)
 @click.option("--voter", is_flag=True, help="Its copy counts where writes wait for copies; it keeps all files.")
-@click.option("--may-promote", is_flag=True, help="It may become the primary: the token has the log's key. Implies --voter.")
+@click.option(
+    "--may-promote", is_flag=True, help="It may become the primary: its token has the log's key. Implies --voter."
+)
 @click.option("--revoke", is_flag=True, help="Make the token of the replica NAME worthless.")
 def replica_token(layout: Layout, name: str, *, voter: bool, may_promote: bool, revoke: bool) -> None:
     """Print a new token by which the replica NAME may follow this node; it is shown once."""
@@ -58,9 +60,10 @@ def _of_now(layout: Layout, name: str, secret: bytes) -> ReplicaToken:
     reader = Reader(layout.changelog, DEFAULT_MAP_SIZE)
     try:
         with reader.snapshot() as store:
-            head, origin = log.head(store), cluster.ORIGIN.get(store, cluster.ONLY)
+            origin, size = cluster.ORIGIN.get(store, cluster.ONLY), checkpoint.claimed_size(log.head(store).checkpoint)
+            root = log.root(store, size)  # of what was acknowledged, which no promotion loses
     finally:
         reader.close()
     if origin is None:
         raise click.ClickException("the log of this node has no first entry yet")
-    return ReplicaToken(name, origin.origin, origin.log_key, head.size, head.root, secret)
+    return ReplicaToken(name, origin.origin, origin.log_key, size, root, secret)

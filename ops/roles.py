@@ -28,6 +28,7 @@ REPLICA = Programs(
     worker="replica.worker",
     more=(("tail", "replica.tail_process"), ("fetch", "replica.fetch_process")),
 )
+COPYING = Programs(writer="replica.copy_process", serves=False)  # a log anew, behind one that was left
 EXIT_CODES: tuple[tuple[type[Exception], int], ...] = ((Diverged, 3), (Damaged, 4), (Conflict, 6))
 
 
@@ -49,14 +50,14 @@ def run(config: ReplicaConfig) -> None:
 
 
 def programs(config: Config) -> Programs:
-    """Return what the node runs as what it is now; a log that was left is copied anew before."""
+    """Return what the node runs as what it is now."""
     if not isinstance(config, ReplicaConfig):
         return PRIMARY
     if first_copy.is_needed(config):
-        with locked(config.layout):
-            copy(config)
+        return COPYING
     if roles.of_node(config.layout) == roles.REPLICA:
         return REPLICA
+    config.following_file.unlink(missing_ok=True)
     return TAKEN_OVER if config.backlog.exists() else PRIMARY  # it may still lack files that it had to fetch
 
 
@@ -70,7 +71,9 @@ def check_files(config: ReplicaConfig) -> None:
     finally:
         reader.close()
     if row is not None and row.voter and config.files != (ALL,):
-        raise click.UsageError(f"this node is a voter, so it keeps all files: --files {' '.join(config.files)} is not for it")
+        raise click.UsageError(
+            f"this node is a voter, so it keeps all files: --files {' '.join(config.files)} is not for it"
+        )
 
 
 def copy(config: ReplicaConfig) -> None:

@@ -1,12 +1,9 @@
 """The process of a primary that asks other members whether one took over, first of all when the node starts."""
 
 import asyncio
-import json
-import signal
-import sys
+from typing import Any
 
 import structlog
-import uvloop
 
 from changelog.errors import LedgerpiError, Unavailable
 from changelog.reader import Reader
@@ -18,10 +15,8 @@ from replica.membership import where
 from replica.peers import Peer, Peers
 from replica.tail import open_session
 from server import keys
-from server.garbage import look_seldom
-from server.logs import configure_logs
+from server.process import run, until_death_of_parent
 from server.submit import Submit
-from server.wire import death_of_parent, tell_ready
 
 EVERY_S = 2.0  # between two rounds
 ANSWER_S = 2.0  # for an answer
@@ -93,33 +88,16 @@ class Watch:
         self._told = True
 
 
-async def serve(config: ReplicaConfig, parent: int) -> None:
+async def serve(plain: dict[str, Any], parent: int) -> None:
     """Ask until the supervisor's end of the pipe *parent* is closed."""
+    config = ReplicaConfig.of(plain)
     reader = Reader(config.layout.changelog, config.map_size)
     shown = credentials.read(config.layout, reader)
     async with open_session(config.primary_ca_file) as session:
         peers = Peers(reader, session, shown)
         watch = Watch(config, reader, Submit(config.layout.socket), peers, shown.member)
-        asking = asyncio.ensure_future(watch.run())
-        look_seldom()
-        tell_ready()  # the supervisor reads this
-        ends = asyncio.ensure_future(death_of_parent(parent))
-        done, _ = await asyncio.wait({asking, ends}, return_when=asyncio.FIRST_COMPLETED)
-        asking.cancel()
-        if asking in done:
-            asking.result()
-
-
-def main() -> None:
-    """Run as a child of the supervisor: configuration and pipe are arguments."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the supervisor says when to end
-    configure_logs()
-    config = ReplicaConfig.of(json.loads(sys.argv[1]))
-    if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead
-        return
-    uvloop.run(serve(config, int(sys.argv[2])))
+        await until_death_of_parent(watch.run(), parent)
 
 
 if __name__ == "__main__":
-    main()
+    run(serve)

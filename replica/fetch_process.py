@@ -1,15 +1,12 @@
 """The one process of a replica that fetches files: each is fetched once, however many workers and clients want it."""
 
 import asyncio
-import json
-import signal
-import sys
 from contextlib import AsyncExitStack, suppress
 from functools import partial
+from typing import Any
 
 import aiohttp
 import structlog
-import uvloop
 from attrs import frozen
 
 from changelog.blobs import Blobs
@@ -29,10 +26,12 @@ from replica.follow import candidates
 from replica.membership import Membership
 from replica.named import Selection
 from replica.tail import Source
+from replica.third_source import ThirdSource
+from server import keys, roles
 from server.connection import Connection
 from server.garbage import look_seldom
-from server.logs import configure_logs
 from server.news import News
+from server.process import run
 from server.spool import Spool
 from server.submit import Submit
 from server.upstream.cache import Cache
@@ -123,8 +122,9 @@ def make_parts(config: ReplicaConfig) -> FetchParts:
     return FetchParts(config, reader, Submit(layout.socket), Blobs(layout.blobs), spool, local)
 
 
-async def serve(config: ReplicaConfig, parent: int) -> None:
+async def serve(plain: dict[str, Any], parent: int) -> None:
     """Answer and fetch until the supervisor's end of the pipe *parent* is closed."""
+    config = ReplicaConfig.of(plain)
     parts = make_parts(config)
     async with AsyncExitStack() as at_end:
         at_end.callback(parts.close)
@@ -133,7 +133,10 @@ async def serve(config: ReplicaConfig, parent: int) -> None:
         at_end.callback(cache.close)
         shown = credentials.read(config.layout, parts.reader)
         sources = partial(_sources, parts, shown)
-        fetches = Fetches(config, parts.blobs, parts.spool, session, sources, partial(keep_to_budget, parts, cache))
+        third = ThirdSource(config, parts.reader)
+        at_end.push_async_callback(third.close)
+        on_kept = partial(keep_to_budget, parts, cache)
+        fetches = Fetches(config, parts.blobs, parts.spool, session, sources, third, on_kept)
         at_end.push_async_callback(fetches.close)
         service = FetchService(fetches, cache)
         at_end.push_async_callback(service.close)
@@ -181,8 +184,11 @@ async def _work(parts: FetchParts, fetches: Fetches, session: aiohttp.ClientSess
             eager = Eager(fetches, backlog, selection, parts.reader, parts.blobs)
             group.create_task(eager.run(news))
         at_end.callback(news.close)
-        member = Membership(config, parts.reader, session, shown)
-        group.create_task(Acknowledger(member, news, eager).run())
+        with parts.reader.snapshot() as store:
+            role = roles.of(store, keys.public(shown.node_key))
+        if role == roles.REPLICA:  # a primary fetches what it had yet to fetch when it took over
+            member = Membership(config, parts.reader, session, shown)
+            group.create_task(Acknowledger(member, news, eager).run())
         group.create_task(_tell(config, fetches, eager))
 
 
@@ -199,16 +205,5 @@ async def _tell(config: ReplicaConfig, fetches: Fetches, eager: Eager | None) ->
         await asyncio.sleep(TELL_EVERY_S)
 
 
-def main() -> None:
-    """Run as a child of the supervisor: configuration and pipe are arguments."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the supervisor says when to end
-    configure_logs()
-    config = ReplicaConfig.of(json.loads(sys.argv[1]))
-    if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead
-        return
-    uvloop.run(serve(config, int(sys.argv[2])))
-
-
 if __name__ == "__main__":
-    main()
+    run(serve)

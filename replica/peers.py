@@ -60,7 +60,11 @@ class Peers:
             raise Unavailable(f"{peer.name} never told where it is")
         try:
             async with self._session.request(
-                method, peer.url + ROUTE, data=body, headers=self._shown.headers, timeout=aiohttp.ClientTimeout(total=timeout_s)
+                method,
+                peer.url + ROUTE,
+                data=body,
+                headers=self._shown.headers,
+                timeout=aiohttp.ClientTimeout(total=timeout_s),
             ) as answer:
                 said = await read_all(answer.content, MAX_ANSWER)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -62,9 +62,7 @@ class Plan:
 class Candidate:
     """A member that is to become the primary."""
 
-    def __init__(
-        self, desk: Desk, reader: Reader, session: aiohttp.ClientSession, shown: Credentials
-    ) -> None:
+    def __init__(self, desk: Desk, reader: Reader, session: aiohttp.ClientSession, shown: Credentials) -> None:
         """Act for the node with *desk* and *reader*, as *shown*."""
         self._desk = desk
         self._reader = reader
@@ -176,7 +174,9 @@ class Candidate:
         with self._reader.snapshot() as store:
             cursor = cursor_of(store, self._shown.origin)
         if cursor.at.size >= best.size and best.member != plan.own.member and best.epoch > plan.own.epoch:
-            raise Conflict(f"this node has entries that {plan.names[best.member]} has not; let it follow that one first")
+            raise Conflict(
+                f"this node has entries that {plan.names[best.member]} has not; let it follow that one first"
+            )
         if best.member == plan.own.member or cursor.at.size >= best.size:
             return
         peer = next(peer for peer in self._peers.others(plan.own.member) if peer.number == best.member)
@@ -187,9 +187,7 @@ class Candidate:
             cursor = cursor_of(store, self._shown.origin)
         size = cursor.at.size
         try:
-            async with aclosing(
-                tail.follow(self._session, Source(peer.url, self._shown), cursor, best.size)
-            ) as stream:
+            async with aclosing(tail.follow(self._session, Source(peer.url, self._shown), cursor, best.size)) as stream:
                 async for batch in stream:
                     if isinstance(batch, Batch):
                         await self._desk.ask("copy exactly", best.size, best.root, *_BATCHES.plain(batch))
@@ -204,4 +202,5 @@ class Candidate:
 def _refusal(plan: Plan) -> str:
     silent = "; ".join(plan.silent.values())
     why = "; ".join(plan.missing)
-    return f"what was acknowledged could be lost: {why}{f' ({silent})' if silent else ''}; --accept-loss does it all the same"
+    told = f"{why} ({silent})" if silent else why
+    return f"what was acknowledged could be lost: {told}; --accept-loss does it all the same"

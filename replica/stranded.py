@@ -1,7 +1,7 @@
 """Stranded tails: entries of a primary that no successor has, with all that they name, in a folder of their own.
 
-``stranded/EPOCH-FIRST-LAST/`` has ``tail``, which is one packed :class:`Tail`, and ``blobs/SHA-256`` for the files that are here.
-It is made whole, synced, and then gets its name.
+``stranded/EPOCH-FIRST-LAST/`` has ``tail``, which is one packed :class:`Tail`, and ``blobs/SHA-256`` for the files that
+are here. It is made whole, synced, and then gets its name.
 """
 
 import os

@@ -31,7 +31,7 @@ class Elsewhere:
 class Behind(Unavailable):
     """The other node has fewer entries: it lags, its disk is older than it believes, or ours are stranded."""
 
-    def __init__(self, message: str, elsewhere: Elsewhere = Elsewhere()) -> None:  # noqa: B008 - it is frozen
+    def __init__(self, message: str, elsewhere: Elsewhere = Elsewhere()) -> None:
         """Remember what the other node says."""
         super().__init__(message)
         self.elsewhere = elsewhere
@@ -40,7 +40,7 @@ class Behind(Unavailable):
 class Diverged(Conflict):
     """The other node has another history: one of the two must not go on as it is."""
 
-    def __init__(self, message: str, elsewhere: Elsewhere = Elsewhere()) -> None:  # noqa: B008 - it is frozen
+    def __init__(self, message: str, elsewhere: Elsewhere = Elsewhere()) -> None:
         """Remember what the other node says."""
         super().__init__(message)
         self.elsewhere = elsewhere
@@ -86,7 +86,7 @@ def open_session(ca_file: str = "", *, silence_s: float = SILENCE_S, limit: int 
 async def follow(
     session: aiohttp.ClientSession, source: Source, cursor: Cursor, upto: int = 0
 ) -> AsyncGenerator[Batch | bytes, None]:
-    """Yield what follows *cursor*, batches and words for heads, until the connection ends; batches up to *upto* if given.
+    """Yield what follows *cursor*, batches and words for heads, until the connection ends or entry *upto* is sent.
 
     Raises:
         Unavailable: it could not be made, or ended.

@@ -1,16 +1,13 @@
 """The process of a replica that follows the primary: it hands what comes to the writer, and comes back for ever."""
 
 import asyncio
-import json
 import random
-import signal
-import sys
 import time
 from contextlib import aclosing, suppress
+from typing import Any
 
 import aiohttp
 import structlog
-import uvloop
 
 from changelog import log as changelog_log
 from changelog import promise
@@ -24,13 +21,11 @@ from replica.choice import choose
 from replica.config import ReplicaConfig
 from replica.follow import Following
 from replica.tail import Behind, Diverged, Elsewhere, Source
-from server.garbage import look_seldom
-from server.logs import configure_logs
+from server.process import run, until_death_of_parent
 from server.stream import HEARTBEAT_S, Cursor, cursor_of
 from server.submit import Submit
 from server.upstream.breaker import jittered
 from server.upstream.ending import end
-from server.wire import death_of_parent, tell_ready
 
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 10.0
@@ -103,7 +98,7 @@ class Follower:
     async def _promise(self) -> None:
         """Return when this node promises another epoch than it had when it began to follow."""
         before = self._promised()
-        while self._promised() == before:
+        while self._promised() == before:  # noqa: ASYNC110 - another process promises
             await asyncio.sleep(LOOK_S)
 
     def _promised(self) -> int:
@@ -171,28 +166,10 @@ def state_of(error: LedgerpiError) -> str:
     return next((state for kind, state in kinds if isinstance(error, kind)), follow.UNREACHABLE)
 
 
-async def serve(config: ReplicaConfig, parent: int) -> None:
+async def serve(plain: dict[str, Any], parent: int) -> None:
     """Follow until the supervisor's end of the pipe *parent* is closed."""
-    following = asyncio.ensure_future(Follower(config).run())
-    look_seldom()
-    tell_ready()  # the supervisor reads this
-    ends = asyncio.ensure_future(death_of_parent(parent))
-    done, _ = await asyncio.wait({following, ends}, return_when=asyncio.FIRST_COMPLETED)
-    following.cancel()
-    if following in done:
-        following.result()
-
-
-def main() -> None:
-    """Run as a child of the supervisor: configuration and pipe are arguments."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the supervisor says when to end
-    configure_logs()
-    config = ReplicaConfig.of(json.loads(sys.argv[1]))
-    if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead
-        return
-    uvloop.run(serve(config, int(sys.argv[2])))
+    await until_death_of_parent(Follower(ReplicaConfig.of(plain)).run(), parent)
 
 
 if __name__ == "__main__":
-    main()
+    run(serve)

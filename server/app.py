@@ -6,14 +6,12 @@ import structlog
 from aiohttp import web
 
 from changelog.errors import InvalidForm, LedgerpiError, NotFound, NotYet, TooOld, Unavailable
-from server import durability
-from server.durability import HEADER
+from server import durability, via
 from server.errors import response
 from server.handlers import simple
 from server.hot import HotAnswers
 from server.parts import Parts
 from server.positions import MIN_POSITION, POSITION, Position, has_prefix, of_head, reached, wanted, without_prefix
-from server.via import VIA, check_via, passed
 from server.requests import SERIAL, index_of, path_segments, project_of
 from server.routes import ALWAYS, OWN, ROUTES, Handler, shape
 
@@ -50,12 +48,10 @@ class App:
             return ready
         transaction = self._parts.reader.snapshot_transaction()
         try:
+            via.note(request.headers, self._parts.member)
+            durability.note(request.headers)
             if waits:
                 request = await self._seen(request)
-            if HEADER in request.headers:
-                durability.wanted.set(durability.parse(request.headers[HEADER]))
-            if VIA in request.headers:
-                check_via(request.headers[VIA], self._parts.member)
             answer = await self._dispatch(request)
         except web.HTTPException as redirect:
             answer = redirect
@@ -63,9 +59,6 @@ class App:
             answer = self._refusal(request, error)
         except (web.RequestPayloadError, ConnectionError) as error:
             answer = self._broken_off(request, error)
-        if HEADER in request.headers or VIA in request.headers:  # the connection's next request has its own, or none
-            durability.wanted.set(durability.NOT_SAID)
-            passed.set("")
         headers = answer.headers
         headers.update(self._headers)
         headers["X-Devpi-Serial"] = str(request.get(SERIAL) or self._position().serial)

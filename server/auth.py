@@ -99,7 +99,7 @@ class Auth:
 
     def _by_login(self, user: str, token: str) -> tuple[Caller, float]:
         with self._reader.snapshot() as store:
-            keys = {number: member.node_key for number, member in cluster.members(store)}
+            keys = {number: member.node_key for number, member in cluster.members(store) if not member.until}
             login = logins.verify(token, time.time(), keys.get)
             caller = Caller(login.user, login.password_serial)
             if login.user != user or not _is_current(store, caller):

@@ -1,4 +1,4 @@
-"""Copies on other nodes, as the primary's writer keeps track of them: answers wait for them, and heads are signed by them."""
+"""Copies on other nodes, as a primary's writer keeps track of them: answers wait for them, heads are signed by them."""
 
 import asyncio
 from collections.abc import Callable
@@ -47,10 +47,12 @@ class Copies:
         self._settling = False
 
     def shut_reason(self) -> str:
-        """Return why no writes are taken at first: other members may have taken over meanwhile; "" if there are none."""
+        """Return why no writes are taken at first: another voter may have taken over meanwhile; "" if there is none."""
         with self._env.read() as store:
             own = cluster.member_of(self._epoch)
-            others = [row.name for number, row in cluster.members(store) if number != own and row.voter and not row.until]
+            others = [
+                row.name for number, row in cluster.members(store) if number != own and row.voter and not row.until
+            ]
         return f"this node has yet to ask other members whether one took over: {', '.join(others)}" if others else ""
 
     def report(self, connection: Connection, number: int, outcome: Outcome, request: Request, replicas: int) -> None:
@@ -72,7 +74,9 @@ class Copies:
                 connection.send(outcome_frame(number, outcome))
                 return
             position = f"{shown_epoch(self._epoch)}:{serial}"
-            told = f"{position} is durable on the primary; {holders} of {replicas} voters said in time that they have it"
+            told = (
+                f"{position} is durable on the primary; {holders} of {replicas} voters said in time that they have it"
+            )
             connection.send(error_frame(number, NotReplicated(told)))
 
         self._acks.wait(Waiting(serial, digests, replicas, send), self._timeout_s)

@@ -81,7 +81,6 @@ def _begin_log(
     secret = new_record(hashed(root_password))
     log_key, node_key = keys.public(pair.log), keys.public(pair.node)
     writer.create(
-        origin,
         [
             LogCreated(origin, log_key),
             MemberAdded(name, FIRST_MEMBER, "", node_key, voter=True, may_promote=True),

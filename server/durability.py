@@ -1,11 +1,12 @@
 """How durable a write is to be before it is answered: on the primary's disk, or on those of some voters too.
 
-``local`` or ``replicas=N``; a request says it in ``X-Ledgerpi-Durability``, else an index in its option ``durability``, else the
-cluster's setting holds. A write that waits for voters waits for at least as many as the cluster's setting says, for a
-promotion counts on that.
+``local`` or ``replicas=N``; a request says it in ``X-Ledgerpi-Durability``, else an index in its option ``durability``,
+else the cluster's setting holds. A write that waits for voters waits for at least as many as the cluster's setting
+says, for a promotion counts on that.
 """
 
 import re
+from collections.abc import Mapping
 from contextvars import ContextVar
 
 from changelog.errors import InvalidOption
@@ -36,6 +37,11 @@ def parse(text: str) -> int:
     return 0 if found is None else int(found[1])
 
 
+def note(headers: Mapping[str, str]) -> None:
+    """Note what a request with *headers* wants; raises InvalidOption as :func:`parse`."""
+    wanted.set(parse(headers[HEADER]) if HEADER in headers else NOT_SAID)
+
+
 def replicas(store: Store, request: Request) -> int:
     """Return how many voters besides the primary have to have what *request* writes, before it is answered.
 
@@ -47,7 +53,9 @@ def replicas(store: Store, request: Request) -> int:
     number = _said(store, request)
     others = min(len(setting.voters) - 1 for setting in voting.find(store).settings)
     if number > others:
-        raise InvalidOption(f"durability replicas={number} can not be had: there are {others} voters besides the primary")
+        raise InvalidOption(
+            f"durability replicas={number} can not be had: there are {others} voters besides the primary"
+        )
     return max(number, voting.required(store)) if number else 0
 
 

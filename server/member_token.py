@@ -1,4 +1,4 @@
-"""The token of a member: signed by its node key for some minutes, so that nodes know each other without a shared secret."""
+"""The token of a member: signed by its node key for some minutes, so that nodes need share no secret."""
 
 import base64
 import binascii

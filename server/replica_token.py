@@ -71,7 +71,11 @@ def read(text: str) -> ReplicaToken:
         token = _TOKENS.value(plain if isinstance(plain, tuple) else ())
     except (binascii.Error, ValueError, InvalidEntry) as error:
         raise InvalidInput("this is not the token of a replica") from error
-    if len(token.secret) not in (0, SECRET_BYTES) or len(token.log_seed) not in (0, SECRET_BYTES) or not text.strip().startswith(PREFIX):
+    if (
+        len(token.secret) not in (0, SECRET_BYTES)
+        or len(token.log_seed) not in (0, SECRET_BYTES)
+        or not text.strip().startswith(PREFIX)
+    ):
         raise InvalidInput("this is not the token of a replica")
     return token
 

@@ -71,7 +71,9 @@ ROUTES: dict[str, dict[str, Handler]] = {
 }
 
 # What a node answers that may not be read because its copy of the log is too old.
-ALWAYS = frozenset({"+api", "*/+api", "*/*/+api", "+login", "+status", "+health", "+health/*", "+changelog", "+blob/*", "+promise"})
+ALWAYS = frozenset(
+    {"+api", "*/+api", "*/*/+api", "+login", "+status", "+health", "+health/*", "+changelog", "+blob/*", "+promise"}
+)
 
 # What a replica answers itself though its method says that something changes.
 OWN = "/+promise"

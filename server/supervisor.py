@@ -62,6 +62,7 @@ class Programs:
     worker: str = "server.worker"
     upstream: str = "server.upstream_process"
     more: tuple[tuple[str, str], ...] = ()  # names and modules of others, which begin with the workers
+    serves: bool = True  # with workers
     cluster: str = ""  # begins when the writer says that there are other members
 
 
@@ -73,7 +74,7 @@ def _primary(_: Config) -> Programs:
 
 
 class Supervisor:
-    """Runs a node until it is told to stop; when it becomes the other one of primary and replica, its processes change."""
+    """Runs a node until it is told to stop, with other processes when it becomes a primary or a replica."""
 
     def __init__(self, config: Config, on_ready: Callable[[str], None], choose: Choose = _primary) -> None:
         """Bind the port; *on_ready* is called once with the URL when the node answers. Default: a primary's programs.
@@ -145,7 +146,7 @@ class Supervisor:
         self._programs = self._choose(self._config)
         self._alive, self._parent = os.pipe()  # children see the end of it when this process dies
         self._tables_made = False
-        workers = range(self._config.worker_count)
+        workers = range(self._config.worker_count if self._programs.serves else 0)
         self._children = [
             Child("writer", self._programs.writer),
             Child("upstream", self._programs.upstream, listening=self._asked, wanted=False),
@@ -266,13 +267,17 @@ class Supervisor:
             _wait(child.process, deadline)
         _wait(writer.process, deadline)
         os.close(self._alive)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Close what belonged to the children, and hear no more of them."""
         for key in list(self._selector.get_map().values()):
             if key.data is not None or key.fileobj in (self._asked, self._joined):
                 self._selector.unregister(key.fileobj)
-        for child in self._children:
-            for pipe in (child.process.stdin, child.process.stdout) if child.process is not None else ():
-                if pipe is not None:
-                    pipe.close()
+        processes = [child.process for child in self._children if child.process is not None]
+        for pipe in (pipe for process in processes for pipe in (process.stdin, process.stdout)):
+            if pipe is not None:
+                pipe.close()
 
 
 def _let_begin(child: Child) -> None:

@@ -1,5 +1,6 @@
 """Which nodes a request has passed: two replicas that follow each other would hand it on for ever."""
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 
 from changelog.errors import Unavailable
@@ -9,13 +10,14 @@ VIA = "X-Ledgerpi-Via"  # names of nodes, a comma and a space between them
 passed: ContextVar[str] = ContextVar("passed", default="")  # by the request under way
 
 
-def check_via(names: str, own: str) -> None:
-    """Note the *names* of the nodes that handed the request on.
+def note(headers: Mapping[str, str], own: str) -> None:
+    """Note which nodes handed a request with *headers* on.
 
     Raises:
         Unavailable: the node *own* is among them.
     """
-    if own in names.split(", "):
+    names = headers.get(VIA, "")
+    if names and own in names.split(", "):
         raise Unavailable("no primary is there: the nodes that were asked follow each other")
     passed.set(names)
 

@@ -109,7 +109,7 @@ def node(folder: Path, *, map_size: int = SMALL_MAP, durable: bool = False) -> I
     try:
         if new:
             blobs.create()
-            opened.writer.create(ORIGIN, FIRST_EVENTS, (), cluster.epoch_of(1, 1))
+            opened.writer.create(FIRST_EVENTS, (), cluster.epoch_of(1, 1))
         yield opened
         check(opened)
     finally:

@@ -1,4 +1,4 @@
-"""``+join``, ``+ack`` and ``+promise``: what members of the cluster say to each other; bodies are signed (``docs/design/promotion.md``)."""
+"""``+join``, ``+ack``, ``+promise``: what members of the cluster say to each other, signed or with their token."""
 
 from aiohttp import web
 

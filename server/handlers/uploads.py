@@ -10,8 +10,8 @@ from changelog.names import IndexName, project_name, version
 from changelog.tables import Store
 from changelog.views.indexes import STAGE, Index
 from changelog.writer import Already
-from server import incoming
-from server.commands import Caller, RegisterRelease
+from server import durability, incoming
+from server.commands import Caller, RegisterRelease, Request
 from server.decide import decide
 from server.executors import in_thread
 from server.form_metadata import document
@@ -72,9 +72,15 @@ async def _upload(parts: Parts, caller: Caller, where: tuple[IndexName, Index], 
 
 
 def _is_there(parts: Parts, caller: Caller, found: Incoming) -> bool:
-    """Return whether no entry is needed; raise what the writer would, before bytes become a blob for nothing."""
+    """Return whether the writer need not be asked; raise what it would, before bytes become a blob for nothing.
+
+    It is asked for a file that is there too, if that is to be held by other nodes.
+    """
     with parts.reader.snapshot() as store:
-        return isinstance(decide(store, caller, found.command), Already)
+        is_there = isinstance(decide(store, caller, found.command), Already)
+        return is_there and not durability.replicas(
+            store, Request(caller, found.command, replicas=durability.wanted.get())
+        )
 
 
 async def _register(parts: Parts, caller: Caller, name: IndexName, form: Form) -> None:

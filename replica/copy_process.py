@@ -1,0 +1,52 @@
+"""The process that copies a log anew after the node left the one before; until that is done nothing is served."""
+
+import os
+import time
+from typing import Any
+
+import structlog
+
+from replica import first_copy
+from replica.config import ReplicaConfig
+from server import roles
+from server.process import run, until_death_of_parent
+from server.writer_process import lock
+
+TELL_S = 5.0  # between two words on how far it is
+
+logger = structlog.get_logger()
+
+
+class _Told:
+    """Logs progress now and then."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how many entries are here."""
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + TELL_S
+            logger.info("copying entries", done=done, total=total)
+
+    @staticmethod
+    def trouble(reason: str) -> None:
+        """Tell why it waits."""
+        logger.warning("copying waits", reason=reason)
+
+
+async def serve(plain: dict[str, Any], parent: int) -> None:
+    """Copy, and end with the code that makes the node go on as a replica."""
+    config = ReplicaConfig.of(plain)
+    told = _Told()
+
+    async def copied() -> None:
+        with lock(config.layout):
+            await first_copy.run(config, told.progress, told.trouble)
+        os._exit(roles.CHANGED)
+
+    await until_death_of_parent(copied(), parent)
+
+
+if __name__ == "__main__":
+    run(serve, waits=False)
