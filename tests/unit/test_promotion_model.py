@@ -55,9 +55,10 @@ class Promotion(RuleBasedStateMachine):
             self.cluster.hear(primary, told)
         self.cluster.messages.clear()
 
-    @rule(place=PLACES, more=st.sampled_from([0, 0, 0, 1]))
-    def write(self, place: int, more: int) -> None:
-        self.cluster.write(self.primary(place), more)
+    @rule(place=PLACES, more=st.sampled_from([0, 0, 0, 1]), count=st.sampled_from([1, 1, 4]))
+    def write(self, place: int, more: int, count: int) -> None:
+        for _ in range(count):
+            self.cluster.write(self.primary(place), more)
 
     @rule(place=PLACES, source=PLACES, count=st.sampled_from([1, 2, 100]))
     def copy(self, place: int, source: int, count: int) -> None:
