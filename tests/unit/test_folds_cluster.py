@@ -74,7 +74,7 @@ def test_a_log_without_entries_has_no_origin() -> None:
 
 
 def test_an_origin_says_the_epoch_that_began_it() -> None:
-    assert OTHER == f"{ORIGIN}/e2.3"
+    assert f"{ORIGIN}/e2.3" == OTHER
     assert epoch_under(OTHER) == epoch_of(2, 3)
     assert epoch_under(origin_under(OTHER, epoch_of(5, 1))) == epoch_of(5, 1)
 
@@ -86,7 +86,14 @@ def test_the_first_origin_of_a_log_began_with_none(origin: str) -> None:
 
 @pytest.mark.parametrize(
     ("origin", "continues"),
-    [(ORIGIN, True), (OTHER, True), (f"{OTHER}/e5.1", True), (f"{ORIGIN}2", False), (f"{ORIGIN}/x", False), ("", False)],
+    [
+        (ORIGIN, True),
+        (OTHER, True),
+        (f"{OTHER}/e5.1", True),
+        (f"{ORIGIN}2", False),
+        (f"{ORIGIN}/x", False),
+        ("", False),
+    ],
 )
 def test_an_origin_continues_the_one_that_it_began_as(origin: str, *, continues: bool) -> None:
     assert log.continues(origin, ORIGIN) is continues
