@@ -9,7 +9,10 @@ from attrs import evolve
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from changelog import log, rebuild
+from changelog.env import Env
 from changelog.errors import Conflict, Damaged
+from changelog.fold import VIEW_TABLES
 from changelog.reader import Reader
 from changelog.views import cluster
 from ops.node import locked
@@ -38,6 +41,7 @@ def run(config: ReplicaConfig) -> None:
     configure_logs()
     _check_tls(config)
     rejoin.finish(config.layout)
+    bring_views_up(config)
     check_files(config)
     if first_copy.is_needed(config):
         with locked(config.layout):
@@ -59,6 +63,28 @@ def _check_tls(config: ReplicaConfig) -> None:
         tls.context_of(Path(config.tls_certificate), Path(config.tls_key))
     except OSError as error:  # ssl.SSLError among them
         raise click.UsageError(f"--tls-certificate {config.tls_certificate}, --tls-key: {error}") from error
+
+
+def bring_views_up(config: Config) -> None:
+    """Fold the views anew if another version of the program made them: what the node is stands in them."""
+    env = Env(config.layout.changelog, (), readonly=True, map_size=config.map_size)
+    try:
+        with env.read() as store:
+            needed = rebuild.needed(store) and log.head(store).size
+    finally:
+        env.close()
+    if needed:
+        with locked(config.layout):
+            _rebuild(config)
+
+
+def _rebuild(config: Config) -> None:
+    env = Env(config.layout.changelog, VIEW_TABLES, readonly=False, map_size=config.map_size)
+    try:
+        for _ in rebuild.run(env):
+            pass
+    finally:
+        env.close()
 
 
 def programs(config: Config) -> Programs:
