@@ -1,7 +1,7 @@
 """Copies on other nodes, as a primary's writer keeps track of them: answers wait for them, heads are signed by them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
