@@ -14,7 +14,7 @@ from changelog import checkpoint
 from changelog.codec import decode, encode
 from changelog.copying import Batch
 from changelog.packing import packb
-from server import vouching
+from changelog.vouching import VOUCHED
 from server.stream import ALIVE, BATCH, BEHIND, DIVERGED, STRANGE, Cursor, alive_frame, batch_frame
 from server.wire import MAX_FRAME, framed
 from tests.following import position, status, wait_for_state, wait_until, wait_until_equal
@@ -120,7 +120,7 @@ def nested_too_deep(_: Node, __: Batch) -> bytes:
 
 
 def a_word_of_a_stranger(primary: Node, _: Batch) -> bytes:
-    return alive_frame(vouching.sign(word_of(primary), STRANGER))
+    return alive_frame(VOUCHED.sign(word_of(primary), STRANGER))
 
 
 def a_word_of_nobody(primary: Node, _: Batch) -> bytes:
