@@ -96,7 +96,7 @@ def wait_until(is_so: Callable[[], bool], what: Callable[[], object], within_s: 
 
 
 def wait_for_members(primary: Node, *replicas: Node, within_s: float = EQUAL_S) -> None:
-    """Return when all are members and the primary told where it is: its log grows by that some moments after a start."""
+    """Return when all are members and told where they are: the log grows by that some moments after a start."""
     wanted = {status(replica)["uuid"] for replica in (primary, *replicas)}
     wait_until(
         lambda: wanted <= {row["name"] for row in status(primary)["members"] if row["url"]},

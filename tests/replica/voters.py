@@ -9,12 +9,11 @@ import requests
 from attrs import define, evolve, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from changelog import log
 from changelog.views import voting
-from server import keys
+from server import keys, positions
 from server.acks import ACKS, Ack
 from server.member_token import MemberToken, sign
-from tests.following import ledgerpi, wait_until
+from tests.following import ledgerpi, status, wait_until
 from tests.processes import Node
 from tests.replica.lying import store_of
 
@@ -36,7 +35,9 @@ class Voter:
 
     def join(self) -> requests.Response:
         """Become a member by the token."""
-        body = {name: keys.public(key).hex() for name, key in (("node_key", self.node_key), ("cosigner_key", self.cosigner))}
+        body = {
+            name: keys.public(key).hex() for name, key in (("node_key", self.node_key), ("cosigner_key", self.cosigner))
+        }
         answer = self.post("join", json={**body, "url": self.url})
         if answer.ok:
             self.number = answer.json()["number"]
@@ -48,9 +49,9 @@ class Voter:
 
     def of_head(self) -> Ack:
         """Return what a voter says that has everything."""
-        with store_of(self.primary) as store:
-            head = log.head(store)
-        return Ack(self.number, head.epoch, head.size, head.root, (), time.time_ns() // 1_000)
+        found = status(self.primary)
+        epoch = positions.parse(f"{found['epoch']}:{found['serial']}").epoch
+        return Ack(self.number, epoch, found["serial"], bytes.fromhex(found["root"]), (), time.time_ns() // 1_000)
 
     def member_token(self, origin: str) -> str:
         """Return what it shows as a member."""
