@@ -26,6 +26,7 @@ from replica.follow import candidates
 from replica.membership import Membership
 from replica.named import Selection
 from replica.tail import Source
+from replica.third_source import ThirdSource
 from server import keys, roles
 from server.connection import Connection
 from server.garbage import look_seldom
@@ -132,7 +133,10 @@ async def serve(plain: dict[str, Any], parent: int) -> None:
         at_end.callback(cache.close)
         shown = credentials.read(config.layout, parts.reader)
         sources = partial(_sources, parts, shown)
-        fetches = Fetches(config, parts.blobs, parts.spool, session, sources, partial(keep_to_budget, parts, cache))
+        third = ThirdSource(config, parts.reader)
+        at_end.push_async_callback(third.close)
+        on_kept = partial(keep_to_budget, parts, cache)
+        fetches = Fetches(config, parts.blobs, parts.spool, session, sources, third, on_kept)
         at_end.push_async_callback(fetches.close)
         service = FetchService(fetches, cache)
         at_end.push_async_callback(service.close)

@@ -12,8 +12,9 @@ from attrs import frozen
 from changelog.blobs import Blobs
 from changelog.errors import LedgerpiError, Unavailable
 from replica.config import ReplicaConfig
-from replica.receive import Cut, Unreachable, Wanted, receive, summed
+from replica.receive import Cut, NotThere, Unreachable, Wanted, receive, summed
 from replica.tail import Source
+from replica.third_source import ThirdSource
 from server.executors import in_thread
 from server.spool import Spool, full_disk_named
 from server.upstream.breaker import retry_delays
@@ -21,6 +22,7 @@ from server.upstream.download import Download
 from server.upstream.ending import end
 from server.upstream.sink import Sink
 
+UPSTREAM = "upstream"  # of a mirror, where it is blamed for other bytes
 RESUMES = 2  # further tries at one node after the last one that brought something
 MAX_FAILED = 1_000  # blobs whose last failure is remembered
 MAX_BLAMED = 10_000
@@ -46,15 +48,17 @@ class Fetches:
         spool: Spool,
         session: aiohttp.ClientSession,
         sources: Callable[[], list[Source]],
+        third: ThirdSource,
         on_kept: Callable[[bytes, int], None],
     ) -> None:
-        """Ask *sources* in turn with *session*.
+        """Ask *sources* in turn with *session*, then the *third* one.
 
         *on_kept* learns digest and size of each new blob.
         """
         self._on_kept = on_kept
         self._config = config
         self._sources = sources
+        self._third = third
         self._blobs = blobs
         self._spool = spool
         self._session = session
@@ -133,7 +137,13 @@ class Fetches:
             else:
                 self._check(wanted, sink, [*senders, source.url])
                 return
-        raise summed(failures)
+        try:
+            await self._third.receive(wanted, download, sink)
+        except NotThere:
+            raise summed(failures) from None
+        except Unavailable as error:
+            raise summed([*failures, error]) from error
+        self._check(wanted, sink, [*senders, UPSTREAM])
 
     async def _receive(self, source: Source, wanted: Wanted, download: Download, sink: Sink) -> None:
         """Receive the rest from one node; what breaks off is gone on with as long as more comes."""

@@ -75,7 +75,7 @@ async def receive(
             wanted.check_size(total)
             download.total = total
             async for piece in answer.content.iter_any():
-                _take(piece[skip:], download, sink)
+                take(piece[skip:], download, sink)
                 skip -= min(skip, len(piece))
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise kind(f"{source.url}: {str(error) or type(error).__name__}") from error
@@ -85,8 +85,8 @@ async def receive(
         raise Cut(f"{source.url}: it ended at {sink.size} of {total} bytes")
 
 
-def _take(piece: bytes, download: Download, sink: Sink) -> None:
-    """Append *piece*; raises Unavailable if that is too much."""
+def take(piece: bytes, download: Download, sink: Sink) -> None:
+    """Append *piece* and tell who waits; raises Unavailable if that is more than the download's total."""
     total = download.total or 0
     if sink.size + len(piece) > total:
         raise Unavailable(f"there are more than {total} bytes")

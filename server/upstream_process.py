@@ -5,7 +5,6 @@ import json
 import signal
 import socket
 import sys
-from pathlib import Path
 
 import structlog
 import uvloop
@@ -23,7 +22,7 @@ from server.spool import Spool
 from server.submit import Submit
 from server.upstream.asking import Upstreams
 from server.upstream.cache import Cache
-from server.upstream.client import Limits, UpstreamClient
+from server.upstream.client import UpstreamClient
 from server.upstream.documents import Documents
 from server.upstream.download import hand_on
 from server.upstream.downloads import Downloads
@@ -112,16 +111,6 @@ def make_upstreams(config: Config) -> Upstreams:
     layout = config.layout
     spool = Spool(layout.spool / "upstream")
     spool.clear()
-    limits = Limits(
-        connect_s=config.upstream_connect_timeout_s,
-        first_byte_s=config.upstream_first_byte_timeout_s,
-        total_s=config.upstream_timeout_s,
-    )
-    ca_file = Path(config.upstream_ca_file) if config.upstream_ca_file else None
-
-    def client() -> UpstreamClient:
-        return UpstreamClient(limits, config.private_upstreams, proxy=config.upstream_proxy, ca_file=ca_file)
-
     return Upstreams(
         config=config,
         reader=Reader(layout.changelog, config.map_size),
@@ -129,8 +118,8 @@ def make_upstreams(config: Config) -> Upstreams:
         blobs=Blobs(layout.blobs),
         spool=spool,
         local=LocalState(layout.local, readonly=False),
-        client=client(),
-        file_client=client(),
+        client=UpstreamClient.of(config),
+        file_client=UpstreamClient.of(config),
     )
 
 

@@ -16,6 +16,7 @@ from changelog.views import cluster
 from server.accept import Acceptor, CountedServer
 from server.app import App
 from server.auth import Auth
+from server.batches import Batches
 from server.config import Config
 from server.counts import Counts
 from server.file_cache import FileCache
@@ -66,6 +67,7 @@ def make_parts(config: Config, name: str, make_mirrors: MakeMirrors | None = Non
         spool=spool,
         mirrors=Mirrors(config) if make_mirrors is None else make_mirrors(reader, news),
         news=news,
+        batches=Batches(reader),
         member="" if member is None else member.name,
         origin="" if origin is None else origin.origin,
     )

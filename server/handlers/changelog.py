@@ -12,6 +12,7 @@ from changelog.log import Head
 from changelog.views import cluster, digests
 from server import followers
 from server.answers import plain
+from server.batches import Wish
 from server.executors import for_reading
 from server.followers import Follower
 from server.handlers import sending
@@ -29,14 +30,15 @@ from server.stream import (
     cursor,
 )
 
-FEW = 20  # entries that are read between other tasks
 SHA256_HEX = 64
 
 
 async def stream(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.StreamResponse:
     """Send what follows a copy of the log, and go on with what is committed later, until the replica leaves."""
     follower = _follower(parts, request)
-    begin, upto = cursor(dict(request.query)), _upto(request.query.get("upto", ""))
+    begin, upto = cursor(dict(request.query)), _number(request, "upto", 0)
+    deflated = "deflate" in request.headers.get("Accept-Encoding", "")
+    wish = Wish(max(1, _number(request, "most", copying.MAX_BATCH_BYTES)), deflated)
     with parts.reader.snapshot() as store:
         head, origin = log.head(store), cluster.origin(store).origin
         there = b"" if begin.at.size > head.size else log.root(store, begin.at.size)
@@ -51,7 +53,7 @@ async def stream(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.St
         if upto:
             await _send_upto(parts, answer, begin.at.size, upto)
         else:
-            await _send(parts, follower, answer, begin.at.size)
+            await _send(parts, follower, answer, begin.at.size, wish)
     return answer
 
 
@@ -67,7 +69,7 @@ async def blob(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
     return await sending.blob(parts, request, Served("blob", digest, size, None, "no-store"))
 
 
-async def _send(parts: Parts, follower: Follower, answer: web.StreamResponse, size: int) -> None:
+async def _send(parts: Parts, follower: Follower, answer: web.StreamResponse, size: int, wish: Wish) -> None:
     """Send batches, each when the one before is on its way, and now and then the primary's word for its head.
 
     The word waits for the entries that it is for: commits come between the question and its answer.
@@ -80,15 +82,15 @@ async def _send(parts: Parts, follower: Follower, answer: web.StreamResponse, si
                 followers.check(store, follower)  # it may have been revoked meanwhile
             word = word or bytes((await parts.submit.ask("vouch"))[0])
             due = now() + HEARTBEAT_S
-        batch, seen = await _next(parts, sent)
-        if batch is not None:
-            await answer.write(batch_frame(batch))
+        batch = await parts.batches.next(sent, wish)
+        if batch.frame:
+            await answer.write(batch.frame)
             sent = batch.last
         if word and vouching.claimed_size(word) <= sent:
             await answer.write(alive_frame(word))
             word = b""
-        if batch is None:
-            await parts.news.beyond(seen, due - now())
+        if not batch.frame:
+            await parts.news.beyond(batch.seen, due - now())
 
 
 async def _send_upto(parts: Parts, answer: web.StreamResponse, sent: int, upto: int) -> None:
@@ -106,24 +108,11 @@ def _read_upto(parts: Parts, after: int, upto: int) -> Batch | None:
         return copying.read_batch(store, after, min(upto, log.head(store).size))
 
 
-def _upto(text: str) -> int:
+def _number(request: web.BaseRequest, name: str, default: int) -> int:
+    text = request.query.get(name, "")
     if text and not (text.isascii() and text.isdigit() and len(text) < 19):  # noqa: PLR2004 - 2**63
-        raise InvalidForm(f"not a number of entries: {text[:100]!a}")
-    return int(text or 0)
-
-
-async def _next(parts: Parts, after: int) -> tuple[Batch | None, int]:
-    """Return the next batch, and how many entries there are."""
-    with parts.reader.snapshot() as store:
-        size = log.head(store).size
-        if size - after <= FEW:
-            return copying.read_batch(store, after), size
-    return await for_reading(_read, parts, after)
-
-
-def _read(parts: Parts, after: int) -> tuple[Batch | None, int]:
-    with parts.reader.snapshot() as store:
-        return copying.read_batch(store, after), log.head(store).size
+        raise InvalidForm(f"{name} is not a number: {text[:100]!a}")
+    return int(text) if text else default
 
 
 async def _refusal(parts: Parts, origin: str, begin: Cursor, head: Head, there: bytes) -> web.Response | None:

@@ -85,7 +85,7 @@ class Upstreams:
             raise UpstreamFailed(f"not asked for {breaker.wait_s():.0f} s more: {breaker.reason}", breaker.wait_s())
         try:
             client = self.file_client if total_s is None else self.client
-            async with client.get(url, headers, _credentials(settings, url), total_s=total_s) as answer:
+            async with client.get(url, headers, credentials_for(settings, url), total_s=total_s) as answer:
                 _check_status(answer)
                 yield answer
         except UpstreamRefused as refused:
@@ -139,6 +139,7 @@ def _check_status(answer: Answer) -> None:
         raise UpstreamFailed(f"upstream answers {answer.status}", wait)
 
 
-def _credentials(settings: Settings, url: str) -> Credentials | None:
+def credentials_for(settings: Settings, url: str) -> Credentials | None:
+    """Return the credentials of a mirror's upstream where *url* is of the same origin, else None."""
     credentials = settings.credentials
     return credentials if credentials is not None and origin_of(url) == credentials.origin else None

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Self
 from weakref import WeakSet
 
 import aiohttp
@@ -15,6 +16,7 @@ from attrs import frozen
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from server.config import Config
 from server.upstream.addresses import GuardedConnector, Networks, check_literal
 from server.upstream.bodies import arriving, bounded, decoded
 from server.upstream.failures import UpstreamFailed, UpstreamRefused, failure
@@ -141,6 +143,17 @@ class UpstreamClient:
             UpstreamFailed: no answer came, or none in time.
         """
         return self._get(url, headers, credentials, total_s)
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Return a client as the options of a node say; made inside a running loop."""
+        limits = Limits(
+            connect_s=config.upstream_connect_timeout_s,
+            first_byte_s=config.upstream_first_byte_timeout_s,
+            total_s=config.upstream_timeout_s,
+        )
+        ca_file = Path(config.upstream_ca_file) if config.upstream_ca_file else None
+        return cls(limits, config.private_upstreams, proxy=config.upstream_proxy, ca_file=ca_file)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -173,7 +173,7 @@ class Downloads:
         async with self._upstreams.get(wanted.settings, url, headers, None) as answer:
             if answer.status in GONE:
                 raise _Gone(f"upstream answers {answer.status}")
-            skip = _overlap(answer, sink.size)
+            skip = overlap(answer, sink.size)
             announced = _announced(answer)
             if not sink.size and announced is not None:
                 self._check_size(wanted, announced)
@@ -264,7 +264,7 @@ def _announced(answer: Answer) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _overlap(answer: Answer, have: int) -> int:
+def overlap(answer: Answer, have: int) -> int:
     """Return how many bytes of the answer's body are here already.
 
     Raises:
