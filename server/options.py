@@ -10,6 +10,7 @@ from changelog.errors import InvalidOption
 from changelog.events.indexes import Option, OptionValue
 from changelog.names import IndexName, index_name, project_name, user_name
 from changelog.views.indexes import MIRROR, STAGE, Index
+from server import durability
 from server.permissions import ANONYMOUS, AUTHENTICATED, owner_of
 from server.upstream.origins import masked
 
@@ -242,6 +243,11 @@ def _url_format(key: str, value: object) -> str:
     return str(value).strip() if text else ""
 
 
+def _durability(_: str, value: object) -> str:
+    durability.parse(str(value))
+    return str(value)
+
+
 _MIRROR: dict[str, Callable[[str, object], OptionValue]] = {
     "mirror_cache_expiry": _seconds,
     "mirror_ignore_serial_header": _boolean,
@@ -255,6 +261,7 @@ _STAGE: dict[str, Callable[[str, object], OptionValue]] = {
     "acl_toxresult_upload": _acl,
     "acl_upload": _acl,
     "bases": _bases,
+    durability.OPTION: _durability,
     "mirror_whitelist": _whitelist,
     "mirror_whitelist_inheritance": _one_of("intersection", "union"),
     "upload_checks": _one_of(*CHECKS),

@@ -14,6 +14,7 @@ LEDGERPI = Path(sys.executable).with_name("ledgerpi")
 START_S = 60.0  # a busy machine is no failure
 STOP_S = 30.0
 _LOOK_S = 0.02  # between looks at processes that end
+NOWHERE = "http://127.0.0.1:1"  # nobody listens there
 
 
 class Node:
@@ -34,7 +35,13 @@ class Node:
     def command(self) -> list[str]:
         """What runs the node."""
         listen = ("--host", "127.0.0.1", "--port", "0", "--workers", str(self._workers))
-        return [str(LEDGERPI), *self.program, "--serverdir", str(self.serverdir), *listen, *self._args]
+        told = ("--member-url", self.told)
+        return [str(LEDGERPI), *self.program, "--serverdir", str(self.serverdir), *listen, *told, *self._args]
+
+    @property
+    def told(self) -> str:
+        """Where other members are told to look for the node: nowhere, so that it is followed only as a test says."""
+        return NOWHERE
 
     @property
     def program(self) -> Sequence[str]:
