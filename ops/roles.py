@@ -43,7 +43,7 @@ def run(config: ReplicaConfig) -> None:
     rejoin.finish(config.layout)
     bring_views_up(config)
     check_files(config)
-    if first_copy.is_needed(config):
+    if _has_no_copy(config):
         with locked(config.layout):
             copy(config)
     try:
@@ -91,12 +91,17 @@ def programs(config: Config) -> Programs:
     """Return what the node runs as what it is now."""
     if not isinstance(config, ReplicaConfig):
         return PRIMARY
-    if first_copy.is_needed(config):
+    if _has_no_copy(config):
         return COPYING
     if roles.of_node(config.layout) == roles.REPLICA:
         return REPLICA
     config.following_file.unlink(missing_ok=True)
     return TAKEN_OVER if config.backlog.exists() else PRIMARY  # it may still lack files that it had to fetch
+
+
+def _has_no_copy(config: ReplicaConfig) -> bool:
+    """Return whether a replica has never copied its log to the end."""
+    return roles.of_node(config.layout) == roles.REPLICA and first_copy.is_needed(config)
 
 
 def check_files(config: ReplicaConfig) -> None:
