@@ -196,11 +196,11 @@ def _with_heads(
         if (vouched.epoch, vouched.size, vouched.root) != (head.epoch, head.size, head.root):
             raise InvalidProof(f"the primary vouches for another head than that of entry {head.size}")
         vouching.keep(store, batch.word)
-    if signed is None or not checkpoint.claimed_size(head.checkpoint) < signed.size <= head.size:
+    if signed is None or signed.size > head.size:
         return head
-    if log.root(store, signed.size) != signed.root:
+    if log.root(store, signed.size) != signed.root:  # also of a head that is here already: such a key is lost
         raise InvalidProof(f"the log's key signed another history of {signed.size} entries")
-    return evolve(head, checkpoint=batch.note)
+    return head if signed.size <= checkpoint.claimed_size(head.checkpoint) else evolve(head, checkpoint=batch.note)
 
 
 def _append(store: LmdbStore, entries: Sequence[bytes], stamps: Sequence[Stamp], before: log.Head) -> Stamp:

@@ -9,7 +9,7 @@ from changelog.events.users import PasswordSet, ProfileChanged, UserCreated
 from changelog.fold import VIEW_TABLES
 from changelog.names import UserName
 from changelog.records import NONE, new_record
-from changelog.writer import Committed, Proposal, Writer
+from changelog.writer import Committed, Keys, Proposal, Writer
 from tests.nodes import LOG_KEY, SMALL_MAP, Clock
 
 

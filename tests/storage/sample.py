@@ -74,7 +74,7 @@ def make(folder: Path) -> Node:
         PasswordSet(ALICE, password),
         IndexCreated(DEV, "stage", (("volatile", False),), texts),
     ]
-    node.writer.create(nodes.ORIGIN, first, RECORDS, epoch_of(1, 1))
+    node.writer.create(first, RECORDS, epoch_of(1, 1))
     large = [b"large %d" % number * 5_000 for number in range(3)]
     for data in (WHEEL_BYTES, *large):
         node.store_blob(data)

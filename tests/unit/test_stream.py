@@ -14,7 +14,7 @@ from server import stream
 from server.stream import Cursor, alive_frame, batch_frame, cursor, read_frame
 from server.wire import MAX_FRAME, Frames
 
-BATCH = Batch(7, (b"one", b"two"), (b"record",), ((b"d" * 32, b"contents"),), "note\n", (b"p" * 32,))
+BATCH = Batch(7, (b"one", b"two"), (b"record",), ((b"d" * 32, b"contents"),), "note\n", b"signed", (b"p" * 32,))
 CURSOR = Cursor("ledgerpi/test", Known(42, bytes(range(32))))
 
 
@@ -63,9 +63,10 @@ FIELDS = astuple(BATCH, recurse=False)
         ("batch", "7", *FIELDS[1:]),
         ("batch", 7, ("text",), *FIELDS[2:]),
         ("batch", 7, b"one", *FIELDS[2:]),
-        ("batch", 7, (b"one",), (b"r",), ((b"d",),), "note", ()),
-        ("batch", 7, (b"one",), (b"r",), ((b"d", b"c", b"e"),), "note", ()),
-        ("batch", 7, (b"one",), (b"r",), (), b"note", ()),
+        ("batch", 7, (b"one",), (b"r",), ((b"d",),), "note", b"word", ()),
+        ("batch", 7, (b"one",), (b"r",), ((b"d", b"c", b"e"),), "note", b"word", ()),
+        ("batch", 7, (b"one",), (b"r",), (), b"note", b"word", ()),
+        ("batch", 7, (b"one",), (b"r",), (), "note", "word", ()),
         ("alive",),
         ("alive", "word"),
         ("alive", b"word", b"word"),

@@ -1,6 +1,9 @@
 """The age of a replica's copy, whatever the clocks of two nodes say."""
 
-from changelog.tables import MemoryStore
+from pathlib import Path
+
+import pytest
+
 from replica import word
 from replica.word import Word
 
@@ -20,12 +23,21 @@ def test_age_is_never_negative() -> None:
     assert Word(b"", (NOW + 3_600) * SECOND, (NOW + 3_600) * SECOND).age_s(NOW) == 0
 
 
-def test_an_older_word_replaces_none() -> None:
-    store = MemoryStore()
-    assert word.find(store) is None
+def test_an_older_word_replaces_none(tmp_path: Path) -> None:
+    path = tmp_path / "word"
+    assert word.find(path) is None
     first, older, newer = (Word(b"w", at * SECOND, NOW) for at in (2, 1, 3))
-    word.keep(store, first)
-    word.keep(store, older)
-    assert word.find(store) == first
-    word.keep(store, newer)
-    assert word.find(store) == newer
+    word.keep(path, first)
+    word.keep(path, older)
+    assert word.find(path) == first
+    word.keep(path, newer)
+    assert word.find(path) == newer
+    assert [entry.name for entry in tmp_path.iterdir()] == ["word"]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 10, 40])
+def test_a_word_that_was_cut_while_it_was_written_is_none(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "word"
+    word.keep(path, Word(bytes(100), NOW * SECOND, NOW * SECOND))
+    path.write_bytes(path.read_bytes()[:kept])
+    assert word.find(path) is None
