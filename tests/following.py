@@ -39,11 +39,6 @@ class Replica(Node):
         options = [word for url in self.primaries for word in ("--primary", url)]
         return ("replica", *options, "--token-file", str(self.token))
 
-    @property
-    def told(self) -> str:
-        """Where it looks for others itself, so that they look nowhere else for it."""
-        return self.primaries[0]
-
 
 def new_token(primary: Node, folder: Path, name: str = "") -> Path:
     """Enrol a replica and return the file with its token."""

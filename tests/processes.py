@@ -30,6 +30,7 @@ class Node:
         self._workers = workers
         self._args = args
         self._process: subprocess.Popen[bytes] | None = None
+        self._paused = False
 
     @property
     def command(self) -> list[str]:
@@ -105,6 +106,23 @@ class Node:
         self._process.wait(STOP_S)
         self._gone(members)
 
+    def pause(self) -> None:
+        """Stop all processes as they are: connections stay open, and nothing comes."""
+        for pid in self.pids().values():
+            os.kill(pid, signal.SIGSTOP)
+        self._paused = True
+
+    def resume(self) -> None:
+        """Let them go on."""
+        for pid in self.pids().values():
+            os.kill(pid, signal.SIGCONT)
+        self._paused = False
+
+    @property
+    def runs(self) -> bool:
+        """Whether its processes are there and not paused."""
+        return self._process is not None and not self._paused
+
     def pids(self) -> dict[str, int]:
         """Return the living processes: ``supervisor``, ``writer``, ``worker-0`` and so on; none if it does not run."""
         if self._process is None:
@@ -125,7 +143,7 @@ class Node:
             time.sleep(_LOOK_S)
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()
-        self._process = None
+        self._process, self._paused = None, False
 
 
 def new_node(
