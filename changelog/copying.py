@@ -51,10 +51,11 @@ class Known:
     root: bytes
 
 
-def read_batch(store: Store, after: int, upto: int = 0) -> Batch | None:
-    """Return what follows entry *after*, up to the bounds of a batch, or None at the end of what can be proved.
+def read_batch(store: Store, after: int, upto: int = 0, most: int = MAX_BATCH_BYTES) -> Batch | None:
+    """Return what follows entry *after*, up to *most* bytes or MAX_BATCH_ENTRIES entries.
 
-    That is the last head that was signed, or entry *upto* for who knows by other means what the log is there.
+    None at the end of what can be proved: that is the last head that was signed, or entry *upto* for who knows by other
+    means what the log is there.
     """
     head = log.head(store)
     note, word = ("", b"") if upto else (head.checkpoint, vouching.find(store))
@@ -67,7 +68,7 @@ def read_batch(store: Store, after: int, upto: int = 0) -> Batch | None:
         event, stamp = decode(raw, serial)
         taken.add(store, raw, event)
         size += len(raw)
-        if not stamp.more and (size >= MAX_BATCH_BYTES or len(taken.entries) >= MAX_BATCH_ENTRIES):
+        if not stamp.more and (size >= most or len(taken.entries) >= MAX_BATCH_ENTRIES):
             break
     proof = tree.consistency_proof(after + len(taken.entries), limit, log.node_reader(store))
     records, small = tuple(taken.records.values()), tuple(taken.contents.items())

@@ -22,6 +22,13 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--workers", metavar="N", type=int, default=0, help="Processes that serve HTTP. Default: one per core."
     ),
     click.option(
+        "--tls-certificate",
+        metavar="FILE",
+        default="",
+        help="Serve HTTPS with this certificate and its chain, PEM; read again when it is renewed.",
+    ),
+    click.option("--tls-key", metavar="FILE", default="", help="The private key of the certificate, PEM."),
+    click.option(
         "--outside-url", metavar="URL", default="", help="Where clients reach this node behind a front server."
     ),
     click.option(

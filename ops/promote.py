@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from changelog.errors import OutcomeUnknown
+from changelog.errors import OutcomeUnknown, Refused
 from changelog.reader import Reader
 from changelog.views.cluster import shown_epoch
 from ops.node import locked, serverdir_option, writer_lives
@@ -48,6 +48,8 @@ def promote(layout: Layout, primary_ca_file: str, *, dry_run: bool, accept_loss:
 
 
 async def _promote(layout: Layout, ca_file: str, *, dry_run: bool, accept_loss: bool) -> None:
+    if roles.of_node(layout) == roles.PRIMARY:
+        raise Refused("this node is the primary already")
     async with AsyncExitStack() as at_end:
         desk, reader = _opened(layout, at_end)
         session = await at_end.enter_async_context(open_session(ca_file))

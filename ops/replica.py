@@ -18,7 +18,7 @@ from ops.node_options import node_options
 from replica import rejoin
 from replica.config import ALL, ReplicaConfig
 from replica.create import create_replica, is_enrolled, put_token, read_token
-from server import replica_token
+from server import keys, replica_token
 from server.replica_token import ReplicaToken
 
 
@@ -87,6 +87,8 @@ def _take(config: ReplicaConfig, token: ReplicaToken, token_file: Path) -> None:
                 promise.keep(store, max(promise.given(store), epoch_under(token.origin)))
         finally:
             env.close()
+        if token.log_seed and token.origin != there and log.continues(token.origin, there):
+            keys.replace(layout.keys, keys.LOG_KEY, token.log_seed)
         put_token(layout, token)
 
 

@@ -7,6 +7,7 @@ from attrs import evolve
 
 from changelog import checkpoint, log
 from changelog.env import DEFAULT_MAP_SIZE
+from changelog.errors import NotReplicated
 from changelog.reader import Reader
 from changelog.views import cluster
 from ops.node import serverdir_option
@@ -48,7 +49,10 @@ def replica_token(layout: Layout, name: str, *, voter: bool, may_promote: bool, 
     secret = tokens.new_secret()
     voter = voter or may_promote
     token = evolve(_of_now(layout, name, secret), voter=voter, log_seed=_log_seed(layout) if may_promote else b"")
-    carry_out(layout, EnrolReplica(name, token.hash, voter=voter, may_promote=may_promote))
+    try:
+        carry_out(layout, EnrolReplica(name, token.hash, voter=voter, may_promote=may_promote))
+    except NotReplicated as few:  # the entry is there, and nobody could tell the secret again
+        click.echo(f"the replica {name} is enrolled: {few}", err=True)
     click.echo(token.text)
 
 

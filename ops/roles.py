@@ -1,6 +1,7 @@
 """What a node runs as what it is: the log says whether that is a primary or a replica, and it may change."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,7 +20,7 @@ from ops.node_options import announce
 from replica import first_copy, rejoin
 from replica.config import ALL, ReplicaConfig
 from replica.tail import Diverged
-from server import keys, roles
+from server import keys, roles, tls
 from server.config import Config
 from server.logs import configure_logs
 from server.supervisor import Programs, Supervisor
@@ -38,10 +39,11 @@ EXIT_CODES: tuple[tuple[type[Exception], int], ...] = ((Diverged, 3), (Damaged, 
 def run(config: ReplicaConfig) -> None:
     """Run a node until it is told to stop."""
     configure_logs()
+    _check_tls(config)
     rejoin.finish(config.layout)
     bring_views_up(config)
     check_files(config)
-    if first_copy.is_needed(config):
+    if _has_no_copy(config):
         with locked(config.layout):
             copy(config)
     try:
@@ -51,6 +53,16 @@ def run(config: ReplicaConfig) -> None:
     supervisor.run()
     if supervisor.failed:
         raise click.ClickException("the node can not start; the log says why")
+
+
+def _check_tls(config: ReplicaConfig) -> None:
+    """Raise UsageError if certificate and key can not be read."""
+    if not config.tls_certificate:
+        return
+    try:
+        tls.context_of(Path(config.tls_certificate), Path(config.tls_key))
+    except OSError as error:  # ssl.SSLError among them
+        raise click.UsageError(f"--tls-certificate {config.tls_certificate}, --tls-key: {error}") from error
 
 
 def bring_views_up(config: Config) -> None:
@@ -79,12 +91,17 @@ def programs(config: Config) -> Programs:
     """Return what the node runs as what it is now."""
     if not isinstance(config, ReplicaConfig):
         return PRIMARY
-    if first_copy.is_needed(config):
+    if _has_no_copy(config):
         return COPYING
     if roles.of_node(config.layout) == roles.REPLICA:
         return REPLICA
     config.following_file.unlink(missing_ok=True)
     return TAKEN_OVER if config.backlog.exists() else PRIMARY  # it may still lack files that it had to fetch
+
+
+def _has_no_copy(config: ReplicaConfig) -> bool:
+    """Return whether a replica has never copied its log to the end."""
+    return roles.of_node(config.layout) == roles.REPLICA and first_copy.is_needed(config)
 
 
 def check_files(config: ReplicaConfig) -> None:

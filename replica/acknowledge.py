@@ -15,6 +15,7 @@ from server.acks import ACKS, Ack
 from server.news import News
 
 AGAIN_S = 1.0  # after one that could not be sent
+SOON_S = 0.2  # where there was nothing to say yet
 EVERY_S = 5.0  # where nothing changed, or where it does not count
 
 logger = structlog.get_logger()
@@ -48,7 +49,7 @@ class Acknowledger:
                 await asyncio.sleep(AGAIN_S)
                 continue
             self._tell("")
-            told = ack
+            told = ack if own.is_current else None
             await self._change(told, at_once=own.is_voter)
 
     def _ack(self, store: Store) -> Ack | None:
@@ -67,12 +68,11 @@ class Acknowledger:
 
     async def _change(self, told: Ack | None, *, at_once: bool) -> None:
         """Return when there is something new to say, or it is time to say it again."""
+        if told is None:  # it has just joined, or waits for a primary of the epoch that it promised
+            await asyncio.sleep(SOON_S)
+            return
         if not at_once or self._eager is None:
             await asyncio.sleep(EVERY_S)
-            return
-        if told is None:
-            await self._news.beyond(0, EVERY_S)
-            await asyncio.sleep(AGAIN_S)
             return
         try:
             async with asyncio.timeout(EVERY_S):

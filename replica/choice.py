@@ -22,9 +22,9 @@ async def choose(session: aiohttp.ClientSession, sources: list[Source], turn: in
     if len(sources) < 2:  # noqa: PLR2004 - nothing to choose
         return sources[0] if sources else None
     answers = await asyncio.gather(*(_primary_at(session, source) for source in sources))
-    primaries = [(found.epoch, place) for place, found in enumerate(answers) if found is not None]
+    primaries = [(found.epoch, -place) for place, found in enumerate(answers) if found is not None]
     if primaries and turn % 4 != 3:  # noqa: PLR2004 - one that can not be followed must not hide the others
-        return sources[max(primaries)[1]]
+        return sources[-max(primaries)[1]]  # of those at two addresses the first
     return sources[turn % len(sources)]
 
 

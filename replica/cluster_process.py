@@ -47,8 +47,8 @@ class Watch:
 
     async def _round(self) -> None:
         heard: set[int] = set()
-        others = self._peers.others(self._own)
-        for asked in asyncio.as_completed([self._ask(peer) for peer in others if peer.url]):
+        voters = [peer for peer in self._peers.others(self._own) if peer.is_voter and peer.url]
+        for asked in asyncio.as_completed([self._ask(peer) for peer in voters]):
             heard.add(await asked)
             if self._is_enough(heard):
                 await self._writer.ask("open")

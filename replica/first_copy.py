@@ -10,7 +10,7 @@ from itertools import cycle
 import aiohttp
 
 from changelog import checkpoint, log, vouching
-from changelog.copying import Batch
+from changelog.copying import MAX_BATCH_BYTES, Batch
 from changelog.env import Env
 from changelog.errors import Unavailable
 from changelog.fold import VIEW_TABLES
@@ -48,31 +48,32 @@ async def run(config: ReplicaConfig, progress: Progress, trouble: Trouble) -> No
     env = Env(config.layout.changelog, VIEW_TABLES, readonly=False, map_size=config.map_size)
     with env.read() as store:
         shown = credentials.load(config.layout, store)
-    wait_s = FIRST_WAIT_S
+    wait_s, most = FIRST_WAIT_S / 2, MAX_BATCH_BYTES
     try:
         async with tail.open_session(config.primary_ca_file) as session:
             for url in cycle(dict.fromkeys([*config.primary, *shown.urls])):
                 source = Source(url.rstrip("/"), shown)
                 try:
-                    await _copy(env, config, session, source, progress)
+                    await _copy(env, config, session, source, progress, most)
                 except Unavailable as error:
                     trouble(str(error))
+                    most = tail.next_most(most, error, copied=False)
+                    wait_s = FIRST_WAIT_S if isinstance(error, tail.Amid) else min(2 * wait_s, LONGEST_WAIT_S)
                     await asyncio.sleep(jittered(wait_s, random.random))
-                    wait_s = min(2 * wait_s, LONGEST_WAIT_S)
                 else:
                     return
     finally:
         env.close()
 
 
-async def _copy(
-    env: Env, config: ReplicaConfig, session: aiohttp.ClientSession, source: Source, progress: Progress
+async def _copy(  # noqa: PLR0913, PLR0917 - one call
+    env: Env, config: ReplicaConfig, session: aiohttp.ClientSession, source: Source, progress: Progress, most: int
 ) -> None:
     """Copy from one node until it has nothing more."""
     copier = source.credentials.copier(env)
     with env.read() as store:
         cursor = cursor_of(store, source.credentials.origin)
-    async with aclosing(tail.follow(session, source, cursor)) as stream:
+    async with aclosing(tail.follow(session, source, cursor, most=most)) as stream:
         async for item in stream:
             if isinstance(item, Batch):
                 head = copier.copy(item)

@@ -113,9 +113,10 @@ def where(config: ReplicaConfig) -> str:
     told = config.member_url or config.outside_url
     if told:
         return told.rstrip("/")
+    scheme = "https" if config.tls_certificate else "http"
     try:
         address = ip_address(config.host)
     except ValueError:
-        return f"http://{config.host}:{config.port}"
+        return f"{scheme}://{config.host}:{config.port}"
     host = f"[{config.host}]" if ":" in config.host else config.host
-    return "" if address.is_unspecified else f"http://{host}:{config.port}"
+    return "" if address.is_unspecified else f"{scheme}://{host}:{config.port}"

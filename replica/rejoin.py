@@ -21,11 +21,11 @@ OLD, NEW = "changelog.old", "changelog.new"
 def fork(store: Store, elsewhere: Elsewhere) -> int | None:
     """Return the last entry that this log and the one *elsewhere* have in common; None if this one need not leave.
 
-    It leaves for a later epoch only, by the word of a member that it knows.
+    It leaves for a later epoch only, by the word of a voter that it knows.
     """
     head = log.head(store)
     try:
-        answer = ANSWERS.verify(elsewhere.answer, lambda number: cluster.node_key(store, number))
+        answer = ANSWERS.verify(elsewhere.answer, lambda number: _voter_key(store, number))
     except InvalidProof:
         return None
     if answer.epoch <= head.epoch:
@@ -37,6 +37,11 @@ def fork(store: Store, elsewhere: Elsewhere) -> int | None:
     place = common[-1] + 1
     end = min(_begin(ours, place, head.size), _begin(theirs, place, answer.size))
     return end if 0 < end < head.size else None
+
+
+def _voter_key(store: Store, number: int) -> bytes | None:
+    row = cluster.member(store, number)
+    return row.node_key if row is not None and row.voter else None
 
 
 def _begin(epochs: list[tuple[int, int]], place: int, size: int) -> int:

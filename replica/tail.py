@@ -5,18 +5,21 @@ import ssl
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 from attrs import frozen
 
-from changelog.copying import Batch
+from changelog.copying import MAX_BATCH_BYTES, Batch
 from changelog.errors import Conflict, InvalidEntry, LedgerpiError, Unauthenticated, Unavailable
 from replica.credentials import Credentials
 from server.stream import BEHIND, DIVERGED, Cursor, read_frame
 from server.wire import Frames
 
 CONNECT_S = 10.0
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 SILENCE_S = 20.0  # without a byte: four heartbeats
+LEAST_BATCH_BYTES = 4_096
 MAX_REFUSAL = 64 << 10  # bytes of an answer that is no stream
 
 
@@ -44,6 +47,10 @@ class Diverged(Conflict):
         """Remember what the other node says."""
         super().__init__(message)
         self.elsewhere = elsewhere
+
+
+class Amid(Unavailable):
+    """The connection ended amid a batch: smaller ones may come through."""
 
 
 KINDS: dict[str, type["Behind"] | type["Diverged"]] = {BEHIND: Behind, DIVERGED: Diverged}
@@ -84,22 +91,28 @@ def open_session(ca_file: str = "", *, silence_s: float = SILENCE_S, limit: int 
 
 
 async def follow(
-    session: aiohttp.ClientSession, source: Source, cursor: Cursor, upto: int = 0
+    session: aiohttp.ClientSession, source: Source, cursor: Cursor, upto: int = 0, most: int = MAX_BATCH_BYTES
 ) -> AsyncGenerator[Batch | bytes, None]:
     """Yield what follows *cursor*, batches and words for heads, until the connection ends or entry *upto* is sent.
 
+    Batches have *most* bytes of entries, unless a single command has more.
+
     Raises:
         Unavailable: it could not be made, or ended.
+        Amid: it ended amid a batch.
         Behind, Diverged: the other node can not be followed from here.
         Conflict: it has another log altogether.
         Unauthenticated: the token is not good there.
         InvalidEntry: what came are no frames, or do not follow each other.
     """
     frames, after = Frames(), cursor.at.size
-    query = cursor.query | ({"upto": str(upto)} if upto else {})
+    query = cursor.query | ({"upto": str(upto)} if upto else {"most": str(most)})
     try:
         async with session.get(
-            f"{source.url}/+changelog", params=query, headers=source.headers, allow_redirects=False
+            f"{source.url}/+changelog",
+            params=query,
+            headers=source.headers | _codings(source.url),
+            allow_redirects=False,
         ) as answer:
             if answer.status != HTTPStatus.OK:
                 raise await _refusal(answer)
@@ -112,8 +125,24 @@ async def follow(
                         after = item.last
                     yield item
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise Unavailable(f"{source.url} can not be followed: {str(error) or type(error).__name__}") from error
-    raise Unavailable(f"{source.url} ended the stream")
+        kind = Amid if frames.has_begun else Unavailable
+        raise kind(f"{source.url} can not be followed: {str(error) or type(error).__name__}") from error
+    raise (Amid if frames.has_begun else Unavailable)(f"{source.url} ended the stream")
+
+
+def next_most(most: int, error: LedgerpiError, *, copied: bool) -> int:
+    """Return how many bytes batches are to have after *error* ended a stream of batches with *most*.
+
+    A link that breaks before one is whole would never get further; when one is *copied*, larger ones are tried again.
+    """
+    if copied or not isinstance(error, Amid):
+        return min(2 * most, MAX_BATCH_BYTES)
+    return max(most // 4, LEAST_BATCH_BYTES)
+
+
+def _codings(url: str) -> dict[str, str]:
+    """Return what asks for batches in fewer bytes, where these take longer than packing them."""
+    return {} if urlsplit(url).hostname in LOOPBACK else {"Accept-Encoding": "deflate"}
 
 
 async def read_all(content: aiohttp.StreamReader, most: int) -> bytes:

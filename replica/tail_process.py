@@ -11,7 +11,7 @@ import structlog
 
 from changelog import log as changelog_log
 from changelog import promise
-from changelog.copying import Batch
+from changelog.copying import MAX_BATCH_BYTES, Batch
 from changelog.errors import Conflict, Damaged, LedgerpiError, Superseded, Unauthenticated, Unavailable
 from changelog.packing import Packing
 from changelog.reader import Reader
@@ -49,7 +49,8 @@ class Follower:
         self._writer = Submit(config.layout.socket)
         self._path = config.following_file
         self._told = follow.NEVER
-        self._copied = False  # anything since the last connection was made
+        self._copied = False  # anything came over the last connection
+        self._most = MAX_BATCH_BYTES  # of a batch; fewer while links break before one is whole
         self._word = (0, 0.0)  # time of the newest word, and when it came by the loop's clock
 
     async def run(self) -> None:
@@ -68,6 +69,8 @@ class Follower:
                         await self._follow(session, source)
                     except LedgerpiError as error:
                         self._tell(Following(state_of(error), source.url, str(error)[:MAX_REASON]))
+                        self._most = tail.next_most(self._most, error, copied=self._copied)
+                        self._copied = self._copied or isinstance(error, tail.Amid)
                 was_of_use = self._copied or now() - began > LONGEST_WAIT_S
                 wait_s = FIRST_WAIT_S if was_of_use else min(wait_s * 2, LONGEST_WAIT_S)
                 await asyncio.sleep(jittered(wait_s, random.random))
@@ -106,7 +109,7 @@ class Follower:
             return promise.given(store)
 
     async def _take(self, session: aiohttp.ClientSession, source: Source, cursor: Cursor) -> None:
-        async with aclosing(tail.follow(session, source, cursor)) as stream:
+        async with aclosing(tail.follow(session, source, cursor, most=self._most)) as stream:
             async for item in stream:
                 if isinstance(item, Batch):
                     await self._copy(item)

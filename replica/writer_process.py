@@ -6,9 +6,17 @@ from contextlib import suppress
 from attrs import evolve
 
 from changelog import log, promise, vouching
+from changelog.codec import Event
 from changelog.copying import Batch, Known
 from changelog.errors import InvalidProof, NotPrimary, Superseded, Unavailable
-from changelog.events.cluster import LossAccepted, PrimaryChanged
+from changelog.events.cluster import (
+    DurabilitySet,
+    LossAccepted,
+    MemberRemoved,
+    MembersSettled,
+    PrimaryChanged,
+    ReplicaRevoked,
+)
 from changelog.packing import Packing
 from changelog.tables import Store
 from changelog.views import cluster
@@ -73,7 +81,7 @@ class ReplicaService(WriterService):
             Damaged: the log's key is missing.
         """
         keyring = self.config.layout.keys
-        events: list[PrimaryChanged | LossAccepted] = [PrimaryChanged(member_of(epoch), last_epoch, size, root)]
+        events: list[Event] = [PrimaryChanged(member_of(epoch), last_epoch, size, root)]
         with self.env.read() as store:
             origin = cluster.origin(store)
         if loss is None:
@@ -81,7 +89,7 @@ class ReplicaService(WriterService):
         else:
             signing = Keys(keys.renew(keyring, keys.NEXT_LOG_KEY), self.node_key)
             under = cluster.origin_under(origin.origin, epoch)
-            events.append(LossAccepted(under, keys.public(signing.log), *loss))
+            events += [LossAccepted(under, keys.public(signing.log), *loss), *self._alone(member_of(epoch))]
         head = evolve(log.EMPTY, epoch=last_epoch, size=size, root=root)
         Writer(self.env, self.blobs, signing, now).take_over(head, epoch, events)
         keys.signing(keyring, keys.public(signing.log))  # brings the new key to its place
@@ -89,6 +97,16 @@ class ReplicaService(WriterService):
         self.tell_watchers()
         self.on_role_change()
         return ()
+
+    def _alone(self, own: int) -> list[Event]:
+        """Return what leaves member *own* the only one: the others come back by their operator's word, with a token."""
+        with self.env.read() as store:
+            others = [(number, row) for number, row in cluster.members(store) if number != own and not row.until]
+            row = cluster.member(store, own)
+            name = "" if row is None else row.name
+            tokens = [other for other, enrolled in cluster.replicas(store) if other != name and not enrolled.until]
+        removed = [MemberRemoved(number) for number, _ in others]
+        return [*removed, *map(ReplicaRevoked, tokens), DurabilitySet(0), MembersSettled()]
 
     async def _strand(self, after: int) -> Reply:
         """Leave the entries behind *after*, which no primary has; this process ends then."""

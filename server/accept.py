@@ -6,6 +6,7 @@ connections than another therefore lets a moment pass, in which the other one ca
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from server.counts import Counts
 from server.patience import Patience, PatientServer
 
 PATIENCE_S = 0.002  # that a worker with more connections than another gives it
+HANDSHAKE_S = 20.0  # for a client's part of it
 PAUSE_S = 0.2  # when the system can take no more connections
 
 
@@ -39,8 +41,11 @@ class CountedServer(PatientServer):
 class Acceptor:
     """Accepts connections for one worker."""
 
-    def __init__(self, listening: socket.socket, counts: Counts, server: CountedServer) -> None:
-        """Hand connections of *listening* to *server*."""
+    def __init__(
+        self, listening: socket.socket, counts: Counts, server: CountedServer, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """Hand connections of *listening* to *server*, by *tls* if it is given."""
+        self._tls = tls
         server.patience.watch_unread(listening)
         self._loop = asyncio.get_running_loop()
         self._listening = listening
@@ -86,6 +91,18 @@ class Acceptor:
             return
         connection.settimeout(0)
         self._counts.add(1)
-        task = self._loop.create_task(self._loop.connect_accepted_socket(self._server, connection))
+        task = self._loop.create_task(self._connect(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, connection: socket.socket) -> None:
+        if self._tls is None:
+            await self._loop.connect_accepted_socket(self._server, connection)
+            return
+        try:
+            await self._loop.connect_accepted_socket(
+                self._server, connection, ssl=self._tls, ssl_handshake_timeout=HANDSHAKE_S
+            )
+        except (OSError, ConnectionError):  # no TLS, or none that is taken: ssl.SSLError is an OSError
+            self._counts.add(-1)
+            connection.close()

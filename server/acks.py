@@ -32,7 +32,7 @@ class Waiting:
     serial: int
     digests: frozenset[bytes]
     replicas: int
-    send: Callable[[int | None], None]  # with how many voters have it, None = as many as are wanted
+    send: Callable[[Collection[int] | None], None]  # with the members who have it, None = all that are wanted
     timer: asyncio.TimerHandle | None = None
 
 
@@ -87,9 +87,9 @@ class Acks:
         return (ack for ack in self._newest.values() if ack.epoch == self._epoch)
 
     def _give_up(self, waiting: Waiting) -> None:
-        self._end(waiting, len(self._holders(waiting.serial, waiting.digests)))
+        self._end(waiting, self._holders(waiting.serial, waiting.digests))
 
-    def _end(self, waiting: Waiting, holders: int | None) -> None:
+    def _end(self, waiting: Waiting, holders: Collection[int] | None) -> None:
         self._waiting.remove(waiting)
         if waiting.timer is not None:
             waiting.timer.cancel()

@@ -19,6 +19,12 @@ def _check_network(_config: object, _field: object, text: str) -> None:
     ip_network(text)
 
 
+def _check_tls(config: "Config", _field: object, key: str) -> None:
+    """Raise ValueError unless certificate and key are given together."""
+    if bool(key) != bool(config.tls_certificate):
+        raise ValueError("--tls-certificate and --tls-key go together")
+
+
 @frozen
 class Config:
     """The options of ``ledgerpi serve``."""
@@ -27,6 +33,8 @@ class Config:
     host: str = "localhost"  # address to listen on
     port: int = field(default=3141, validator=ge(0))  # TCP port; 0 = any free one
     workers: int = field(default=0, validator=ge(0))  # processes that serve HTTP; 0 = one per core
+    tls_certificate: str = ""  # PEM file with the node's certificate and its chain, "" = no TLS
+    tls_key: str = field(default="", validator=_check_tls)  # PEM file with its private key
     outside_url: str = ""  # where clients reach this node, "" = as they asked
     max_request_body_size: int = field(default=4 * GIB, validator=ge(1))  # bytes of one file, sent or fetched
     upload_checks: str = field(default="strict", validator=in_(("strict", "lenient")))  # where the index says nothing

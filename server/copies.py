@@ -1,7 +1,7 @@
 """Copies on other nodes, as a primary's writer keeps track of them: answers wait for them, heads are signed by them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -69,13 +69,13 @@ class Copies:
             connection.send(outcome_frame(number, outcome))
             return
 
-        def send(holders: int | None) -> None:
+        def send(holders: Collection[int] | None) -> None:
             if holders is None:
                 connection.send(outcome_frame(number, outcome))
                 return
-            position = f"{shown_epoch(self._epoch)}:{serial}"
+            position, counted = f"{shown_epoch(self._epoch)}:{serial}", len({*now.voters} & {*holders})
             told = (
-                f"{position} is durable on the primary; {holders} of {replicas} voters said in time that they have it"
+                f"{position} is durable on the primary; {counted} of {replicas} voters said in time that they have it"
             )
             connection.send(error_frame(number, NotReplicated(told)))
 

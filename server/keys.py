@@ -40,11 +40,17 @@ def made(folder: Path, name: str) -> Ed25519PrivateKey:
 
 def renew(folder: Path, name: str) -> Ed25519PrivateKey:
     """Put a new key in the place of the one before, which is lost."""
+    key = Ed25519PrivateKey.generate()
+    replace(folder, name, key.private_bytes_raw())
+    return key
+
+
+def replace(folder: Path, name: str, raw: bytes) -> None:
+    """Put the 32 bytes of a private key in the place of the one before, durably."""
     (folder / f"{name}.new").unlink(missing_ok=True)
-    key = generate(folder, f"{name}.new")
+    write(folder, f"{name}.new", raw)
     (folder / f"{name}.new").replace(folder / name)
     sync_folder(folder)
-    return key
 
 
 def load(folder: Path, name: str) -> Ed25519PrivateKey:

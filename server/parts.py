@@ -9,6 +9,7 @@ from attrs import frozen
 from changelog.blobs import Blobs
 from changelog.reader import Reader
 from server.auth import Auth
+from server.batches import Batches
 from server.config import Config
 from server.file_cache import FileCache
 from server.mirrors import Mirrors
@@ -103,6 +104,7 @@ class Parts:
     spool: Spool
     mirrors: Mirrors
     news: News
+    batches: Batches
     member: str  # id of this node, for X-Devpi-Uuid
     origin: str
     forward: Forward | None = None  # of a replica, whose primary carries out what changes something

@@ -1,19 +1,25 @@
 """What a changelog stream consists of (``docs/design/replication.md``): msgpack frames behind a 4 byte length."""
 
+import zlib
+
 from attrs import frozen
 
 from changelog import log
 from changelog.copying import Batch, Known
 from changelog.errors import InvalidEntry, InvalidForm
-from changelog.packing import Packing
+from changelog.packing import Packing, unpackb
 from changelog.tables import Store
-from server.wire import Frame, framed
+from server.wire import MAX_FRAME, Frame, framed
 
 CONTENT_TYPE = "application/vnd.ledgerpi.changelog"
 HEARTBEAT_S = 5.0  # between two words for the head while nothing is committed
 BATCH = "batch"  # entries with what they name, and a signed head
+DEFLATED = "deflated"  # the same as zlib packs it (RFC 1950)
 ALIVE = "alive"  # the primary's signed word for its head
 BEHIND, DIVERGED, STRANGE = "behind", "diverged", "origin"  # why there is no stream
+
+SMALL = 1_024  # bytes; deflating fewer saves little
+LEVEL = 1  # of zlib: 0.56 of the bytes for 7 us an entry; level 6 makes it 0.55 for 11 us
 
 _BATCHES = Packing(Batch)
 
@@ -53,9 +59,12 @@ def cursor_of(store: Store, origin: str) -> Cursor:
     return Cursor(origin, Known(head.size, head.root))
 
 
-def batch_frame(batch: Batch) -> bytes:
-    """Return the frame of a batch."""
-    return framed(BATCH, *_BATCHES.plain(batch))
+def batch_frame(batch: Batch, *, deflated: bool = False) -> bytes:
+    """Return the frame of a batch; a small one is not *deflated*."""
+    if not deflated:
+        return framed(BATCH, *_BATCHES.plain(batch))
+    raw = _BATCHES.pack(batch)
+    return framed(BATCH, *_BATCHES.plain(batch)) if len(raw) < SMALL else framed(DEFLATED, zlib.compress(raw, LEVEL))
 
 
 def alive_frame(vouched: bytes) -> bytes:
@@ -72,6 +81,20 @@ def read_frame(frame: Frame) -> Batch | bytes:
     kind, *items = frame
     if kind == BATCH:
         return _BATCHES.value(items)
+    if kind == DEFLATED and len(items) == 1 and isinstance(items[0], bytes):
+        return _inflated(items[0])
     if kind == ALIVE and len(items) == 1 and isinstance(items[0], bytes):
         return items[0]
     raise InvalidEntry(f"not a frame of a changelog stream: {kind!r:.100}")
+
+
+def _inflated(packed: bytes) -> Batch:
+    unpacking = zlib.decompressobj()
+    try:
+        raw = unpacking.decompress(packed, MAX_FRAME)
+    except zlib.error as error:
+        raise InvalidEntry(f"a batch that can not be unpacked: {error}") from error
+    if not unpacking.eof:
+        raise InvalidEntry(f"a batch of over {MAX_FRAME} bytes, or not a whole one")
+    plain = unpackb(raw)
+    return _BATCHES.value(plain if isinstance(plain, tuple) else ())

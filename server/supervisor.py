@@ -103,7 +103,8 @@ class Supervisor:
     def url(self) -> str:
         """Where the node answers."""
         host, port = self._socket.getsockname()[:2]
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        scheme = "https" if self._config.tls_certificate else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT, or until it is clear that the node can not start (``failed``)."""

@@ -35,6 +35,11 @@ class Frames:
         """Begin with nothing."""
         self._buffer = bytearray()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of a message came."""
+        return bool(self._buffer)
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the messages that *data* completes.
 

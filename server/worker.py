@@ -13,9 +13,11 @@ import uvloop
 from changelog.blobs import Blobs
 from changelog.reader import Reader
 from changelog.views import cluster
+from server import tls
 from server.accept import Acceptor, CountedServer
 from server.app import App
 from server.auth import Auth
+from server.batches import Batches
 from server.config import Config
 from server.counts import Counts
 from server.file_cache import FileCache
@@ -66,6 +68,7 @@ def make_parts(config: Config, name: str, make_mirrors: MakeMirrors | None = Non
         spool=spool,
         mirrors=Mirrors(config) if make_mirrors is None else make_mirrors(reader, news),
         news=news,
+        batches=Batches(reader),
         member="" if member is None else member.name,
         origin="" if origin is None else origin.origin,
     )
@@ -79,7 +82,8 @@ async def serve(parts: Parts, parent: int, listening: socket.socket, counts: Cou
     """
     server = CountedServer(counts, App(parts).handle)
     loop = asyncio.get_running_loop()
-    acceptor = Acceptor(listening, counts, server)
+    own = tls.of(parts.config)
+    acceptor = Acceptor(listening, counts, server, None if own is None else own.context)
     with parts.reader.snapshot() as store:
         has_mirrors = parts.mirrors.are_there(store)
     stop = asyncio.Event()
@@ -94,6 +98,8 @@ async def serve(parts: Parts, parent: int, listening: socket.socket, counts: Cou
     parts.news.close()  # ends the streams of replicas, which come again
     server.pre_shutdown()  # ends the connections that wait for a next request, and so have none under way
     await server.shutdown(min(ends[end] for end in done))
+    if own is not None:
+        own.close()
     for part in (parts.forward, parts.through):
         if part is not None:
             await part.close()

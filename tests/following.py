@@ -90,8 +90,19 @@ def wait_until(is_so: Callable[[], bool], what: Callable[[], object], within_s: 
         time.sleep(_LOOK_S)
 
 
+def wait_for_members(primary: Node, *replicas: Node, within_s: float = EQUAL_S) -> None:
+    """Return when all are members and told where they are: the log grows by that some moments after a start."""
+    wanted = {status(replica)["uuid"] for replica in (primary, *replicas)}
+    wait_until(
+        lambda: wanted <= {row["name"] for row in status(primary)["members"] if row["url"]},
+        lambda: (wanted, status(primary), [replica.log[-2_000:] for replica in replicas]),
+        within_s,
+    )
+
+
 def wait_until_equal(primary: Node, *replicas: Node, within_s: float = EQUAL_S) -> None:
-    """Return when all have the same serial and root; nobody writes meanwhile."""
+    """Return when all are members and have the same serial and root; nobody writes meanwhile."""
+    wait_for_members(primary, *replicas, within_s=within_s)
     for replica in replicas:
         wait_until(
             lambda replica=replica: position(replica) == position(primary),  # type: ignore[misc] # of this turn

@@ -14,6 +14,7 @@ LEDGERPI = Path(sys.executable).with_name("ledgerpi")
 START_S = 60.0  # a busy machine is no failure
 STOP_S = 30.0
 _LOOK_S = 0.02  # between looks at processes that end
+NOWHERE = "http://127.0.0.1:1"  # nobody listens there
 
 
 class Node:
@@ -29,12 +30,19 @@ class Node:
         self._workers = workers
         self._args = args
         self._process: subprocess.Popen[bytes] | None = None
+        self._paused = False
 
     @property
     def command(self) -> list[str]:
         """What runs the node."""
         listen = ("--host", "127.0.0.1", "--port", "0", "--workers", str(self._workers))
-        return [str(LEDGERPI), *self.program, "--serverdir", str(self.serverdir), *listen, *self._args]
+        told = ("--member-url", self.told)
+        return [str(LEDGERPI), *self.program, "--serverdir", str(self.serverdir), *listen, *told, *self._args]
+
+    @property
+    def told(self) -> str:
+        """Where other members are told to look for the node: nowhere, so that it is followed only as a test says."""
+        return NOWHERE
 
     @property
     def program(self) -> Sequence[str]:
@@ -98,6 +106,23 @@ class Node:
         self._process.wait(STOP_S)
         self._gone(members)
 
+    def pause(self) -> None:
+        """Stop all processes as they are: connections stay open, and nothing comes."""
+        for pid in self.pids().values():
+            os.kill(pid, signal.SIGSTOP)
+        self._paused = True
+
+    def resume(self) -> None:
+        """Let them go on."""
+        for pid in self.pids().values():
+            os.kill(pid, signal.SIGCONT)
+        self._paused = False
+
+    @property
+    def runs(self) -> bool:
+        """Whether its processes are there and not paused."""
+        return self._process is not None and not self._paused
+
     def pids(self) -> dict[str, int]:
         """Return the living processes: ``supervisor``, ``writer``, ``worker-0`` and so on; none if it does not run."""
         if self._process is None:
@@ -118,7 +143,7 @@ class Node:
             time.sleep(_LOOK_S)
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()
-        self._process = None
+        self._process, self._paused = None, False
 
 
 def new_node(

@@ -176,6 +176,12 @@ def replica(store: Store, name: str) -> Replica | None:
     return REPLICAS.get(store, name.encode())
 
 
+def replicas(store: Store) -> Iterator[tuple[str, Replica]]:
+    """Yield names and replicas that were enrolled, those that were revoked too."""
+    for key, row in REPLICAS.scan(store):
+        yield key.decode(), row
+
+
 def replica_with(store: Store, token: bytes) -> tuple[str, Replica] | None:
     """Return the replica whose token has that hash, with its name, or None; there are few."""
     return next(((key.decode(), row) for key, row in REPLICAS.scan(store) if row.token == token), None)

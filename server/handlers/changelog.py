@@ -12,11 +12,14 @@ from changelog.log import Head
 from changelog.views import cluster, digests
 from server import followers
 from server.answers import plain
+from server.batches import Wish
+from server.bulk import BYTES, DIGEST_BYTES, MAX_AT_ONCE, NO_BLOB, READ_AT_ONCE, framed_blob
 from server.executors import for_reading
 from server.followers import Follower
 from server.handlers import sending
 from server.handlers.sending import Served
 from server.parts import Parts
+from server.requests import body_bytes
 from server.stream import (
     BEHIND,
     CONTENT_TYPE,
@@ -29,14 +32,15 @@ from server.stream import (
     cursor,
 )
 
-FEW = 20  # entries that are read between other tasks
 SHA256_HEX = 64
 
 
 async def stream(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.StreamResponse:
     """Send what follows a copy of the log, and go on with what is committed later, until the replica leaves."""
     follower = _follower(parts, request)
-    begin, upto = cursor(dict(request.query)), _upto(request.query.get("upto", ""))
+    begin, upto = cursor(dict(request.query)), _number(request, "upto", 0)
+    deflated = "deflate" in request.headers.get("Accept-Encoding", "")
+    wish = Wish(max(1, _number(request, "most", copying.MAX_BATCH_BYTES)), deflated)
     with parts.reader.snapshot() as store:
         head, origin = log.head(store), cluster.origin(store).origin
         there = b"" if begin.at.size > head.size else log.root(store, begin.at.size)
@@ -51,7 +55,7 @@ async def stream(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.St
         if upto:
             await _send_upto(parts, answer, begin.at.size, upto)
         else:
-            await _send(parts, follower, answer, begin.at.size)
+            await _send(parts, follower, answer, begin.at.size, wish)
     return answer
 
 
@@ -67,7 +71,29 @@ async def blob(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
     return await sending.blob(parts, request, Served("blob", digest, size, None, "no-store"))
 
 
-async def _send(parts: Parts, follower: Follower, answer: web.StreamResponse, size: int) -> None:
+async def blobs(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.StreamResponse:
+    """Send small files that the log names, one behind the other; the body has their SHA-256, 32 bytes each."""
+    _follower(parts, request)
+    body = await body_bytes(request, MAX_AT_ONCE * DIGEST_BYTES)
+    if not body or len(body) % DIGEST_BYTES:
+        raise InvalidForm(f"the body has to be 1 to {MAX_AT_ONCE} digests of {DIGEST_BYTES} bytes each")
+    wanted = [body[place : place + DIGEST_BYTES] for place in range(0, len(body), DIGEST_BYTES)]
+    answer = web.StreamResponse(headers={"Content-Type": BYTES, "Cache-Control": "no-store"})
+    await answer.prepare(request)
+    for place in range(0, len(wanted), READ_AT_ONCE):
+        await answer.write(await for_reading(_read, parts, wanted[place : place + READ_AT_ONCE]))
+    return answer
+
+
+def _read(parts: Parts, wanted: list[bytes]) -> bytes:
+    """Return files with their lengths before them; one that is not here, is no small one, or is not named: none."""
+    with parts.reader.snapshot() as store:
+        named = [digests.is_named(store, digest) for digest in wanted]
+    pairs = zip(wanted, named, strict=True)
+    return b"".join(framed_blob(parts.blobs, digest) if is_named else NO_BLOB for digest, is_named in pairs)
+
+
+async def _send(parts: Parts, follower: Follower, answer: web.StreamResponse, size: int, wish: Wish) -> None:
     """Send batches, each when the one before is on its way, and now and then the primary's word for its head.
 
     The word waits for the entries that it is for: commits come between the question and its answer.
@@ -80,15 +106,15 @@ async def _send(parts: Parts, follower: Follower, answer: web.StreamResponse, si
                 followers.check(store, follower)  # it may have been revoked meanwhile
             word = word or bytes((await parts.submit.ask("vouch"))[0])
             due = now() + HEARTBEAT_S
-        batch, seen = await _next(parts, sent)
-        if batch is not None:
-            await answer.write(batch_frame(batch))
+        batch = await parts.batches.next(sent, wish)
+        if batch.frame:
+            await answer.write(batch.frame)
             sent = batch.last
         if word and vouching.claimed_size(word) <= sent:
             await answer.write(alive_frame(word))
             word = b""
-        if batch is None:
-            await parts.news.beyond(seen, due - now())
+        if not batch.frame:
+            await parts.news.beyond(batch.seen, due - now())
 
 
 async def _send_upto(parts: Parts, answer: web.StreamResponse, sent: int, upto: int) -> None:
@@ -106,24 +132,11 @@ def _read_upto(parts: Parts, after: int, upto: int) -> Batch | None:
         return copying.read_batch(store, after, min(upto, log.head(store).size))
 
 
-def _upto(text: str) -> int:
+def _number(request: web.BaseRequest, name: str, default: int) -> int:
+    text = request.query.get(name, "")
     if text and not (text.isascii() and text.isdigit() and len(text) < 19):  # noqa: PLR2004 - 2**63
-        raise InvalidForm(f"not a number of entries: {text[:100]!a}")
-    return int(text or 0)
-
-
-async def _next(parts: Parts, after: int) -> tuple[Batch | None, int]:
-    """Return the next batch, and how many entries there are."""
-    with parts.reader.snapshot() as store:
-        size = log.head(store).size
-        if size - after <= FEW:
-            return copying.read_batch(store, after), size
-    return await for_reading(_read, parts, after)
-
-
-def _read(parts: Parts, after: int) -> tuple[Batch | None, int]:
-    with parts.reader.snapshot() as store:
-        return copying.read_batch(store, after), log.head(store).size
+        raise InvalidForm(f"{name} is not a number: {text[:100]!a}")
+    return int(text) if text else default
 
 
 async def _refusal(parts: Parts, origin: str, begin: Cursor, head: Head, there: bytes) -> web.Response | None:

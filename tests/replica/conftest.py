@@ -12,7 +12,7 @@ from server.layout import Layout
 from tests.following import Replica, check_copy, new_replica, status, wait_until_equal
 from tests.http.client import Client
 from tests.links import Link
-from tests.processes import Node, new_node
+from tests.processes import NOWHERE, Node, new_node
 
 
 @frozen
@@ -31,9 +31,11 @@ class Pair:
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
-    primary = new_node(folder, stages=("root/dev", "root/other"), args=("--login-attempts", "1000000")).start()
-    with Link(primary.url) as link:
-        replica = new_replica(primary, folder, ("--login-attempts", "1000000"), via=link.url)
+    with Link(NOWHERE) as link:
+        args = ("--login-attempts", "1000000", "--member-url", link.url)
+        primary = new_node(folder, stages=("root/dev", "root/other"), args=args).start()
+        link.target = primary.url
+        replica = new_replica(primary, folder, args, via=link.url)
         try:
             yield Pair(primary, replica.start(), link)
             wait_until_equal(primary, replica)

@@ -14,10 +14,10 @@ from changelog import checkpoint, copying, log
 from changelog.copying import Batch
 from changelog.reader import Reader
 from changelog.tables import LmdbStore
-from server import keys, vouching
+from changelog.vouching import VOUCHED, Vouched
+from server import keys
 from server.layout import Layout
 from server.stream import Cursor, cursor
-from server.vouching import Vouched
 from server.writer_process import now
 from tests.processes import Node
 
@@ -116,7 +116,7 @@ def word_of(node: Node, **changes: object) -> Vouched:
 
 def signed_word(node: Node, **changes: object) -> bytes:
     """Return such a word, signed by the primary's own key."""
-    return vouching.sign(word_of(node, **changes), keys.load(Layout(node.serverdir).keys, keys.NODE_KEY))
+    return VOUCHED.sign(word_of(node, **changes), keys.load(Layout(node.serverdir).keys, keys.NODE_KEY))
 
 
 def signed_head(node: Node, size: int, root: bytes, origin: str = "") -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from changelog import checkpoint
+from changelog import checkpoint, vouching
 from changelog.copying import Batch
 from changelog.packing import packb
 from changelog.tree import EMPTY_ROOT
-from server import replica_token, vouching
+from server import replica_token
 from server.stream import CONTENT_TYPE, read_frame
 from server.wire import Frames
 from tests.following import ledgerpi, new_token, status

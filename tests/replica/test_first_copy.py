@@ -12,11 +12,12 @@ from attrs import evolve, frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from changelog import copying
+from changelog.copying import Copier, Known
 from changelog.env import Env
 from changelog.fold import VIEW_TABLES
+from changelog.vouching import VOUCHED
 from replica.create import create_replica
-from replica.writer_process import copier_for
-from server import replica_token, vouching
+from server import replica_token
 from server.layout import Layout
 from server.stream import STRANGE, Cursor, alive_frame, batch_frame
 from tests.following import Replica, check_copy, ledgerpi, new_replica, new_token, status, wait_until, wait_until_equal
@@ -66,7 +67,8 @@ def begun(histories: Histories, folder: Path) -> None:
     layout = Layout(folder / "replica")
     create_replica(layout, replica_token.read(histories.token.read_text()), MAP_SIZE)
     env = Env(layout.changelog, VIEW_TABLES, readonly=False, map_size=MAP_SIZE)
-    copier_for(env, replica_token.read(histories.token.read_text())).copy(batch_after(histories.primary, 0))
+    token = replica_token.read(histories.token.read_text())
+    Copier(env, token.origin, token.log_key, (Known(token.size, token.root),)).copy(batch_after(histories.primary, 0))
     env.close()
 
 
@@ -92,7 +94,7 @@ def test_a_word_before_the_first_entry_ends_it_with_4(histories: Histories, tmp_
 
 
 def test_a_strangers_word_behind_the_last_entry_ends_it_with_4(histories: Histories, tmp_path: Path) -> None:
-    word = vouching.sign(word_of(histories.primary), Ed25519PrivateKey.generate())
+    word = VOUCHED.sign(word_of(histories.primary), Ed25519PrivateKey.generate())
     frames = [batch_frame(batch_after(histories.primary, 0)), alive_frame(word)]
     with Liar(lambda _: frames) as liar:
         assert "does not hold" in refused(liar.url, histories.token, tmp_path, 4)

@@ -3,28 +3,26 @@
 import json
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from attrs import evolve, frozen
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from changelog import checkpoint
 from changelog.codec import decode, encode
 from changelog.copying import Batch
 from changelog.packing import packb
-from server import vouching
+from changelog.vouching import VOUCHED
 from server.stream import ALIVE, BATCH, BEHIND, DIVERGED, STRANGE, Cursor, alive_frame, batch_frame
 from server.wire import MAX_FRAME, framed
 from tests.following import position, status, wait_for_state, wait_until, wait_until_equal
 from tests.http.accounts import fresh
 from tests.processes import Node
+from tests.replica import words
 from tests.replica.conftest import Pair
 from tests.replica.lying import Liar, Refusal, batch_after, signed_head, signed_word, word_of
-
-STRANGER = Ed25519PrivateKey.generate()
-Lie = Callable[[Node, Batch], bytes]
+from tests.replica.words import STRANGER, Lie
 
 
 def with_entries(batch: Batch, *entries: bytes) -> bytes:
@@ -62,10 +60,6 @@ def sent_before(primary: Node, batch: Batch) -> bytes:
 
 def no_entries(_: Node, batch: Batch) -> bytes:
     return with_entries(batch)
-
-
-def unsigned(_: Node, batch: Batch) -> bytes:
-    return batch_frame(evolve(batch, note=""))
 
 
 def signed_by_a_stranger(_: Node, batch: Batch) -> bytes:
@@ -120,7 +114,7 @@ def nested_too_deep(_: Node, __: Batch) -> bytes:
 
 
 def a_word_of_a_stranger(primary: Node, _: Batch) -> bytes:
-    return alive_frame(vouching.sign(word_of(primary), STRANGER))
+    return alive_frame(VOUCHED.sign(word_of(primary), STRANGER))
 
 
 def a_word_of_nobody(primary: Node, _: Batch) -> bytes:
@@ -148,7 +142,6 @@ LIES: tuple[Lie, ...] = (
     doubled,
     sent_before,
     no_entries,
-    unsigned,
     signed_by_a_stranger,
     rolled_back_head,
     another_root,
@@ -166,6 +159,7 @@ LIES: tuple[Lie, ...] = (
     a_word_for_another_root,
     a_word_for_entries_that_did_not_come,
     a_word_that_is_none,
+    *words.FORGED,
 )
 
 
@@ -213,6 +207,16 @@ def _is_told(line: str, state: str) -> bool:
 
 @pytest.mark.parametrize("lie", LIES, ids=lambda lie: lie.__name__)
 def test_a_lie_is_called_forged(scene: Scene, lie: Lie) -> None:
+    check_told(scene, lie, "forged")
+
+
+@pytest.mark.parametrize("lie", words.SUPERSEDED, ids=lambda lie: lie.__name__)
+def test_who_speaks_for_an_older_epoch_is_called_superseded(scene: Scene, lie: Lie) -> None:
+    check_told(scene, lie, "superseded")
+
+
+def check_told(scene: Scene, lie: Lie, state: str) -> None:
+    """Tell a replica a lie, and check that it calls it *state* and takes nothing of it."""
     primary, link = scene.pair.primary, scene.pair.link
 
     def tell(at: Cursor) -> list[bytes]:
@@ -220,7 +224,7 @@ def test_a_lie_is_called_forged(scene: Scene, lie: Lie) -> None:
 
     with Liar(tell) as liar:
         link.lead_to(liar.url)
-        check_unmoved(scene, "forged")
+        check_unmoved(scene, state)
         assert "process died" not in scene.pair.replica.log
 
 
@@ -311,4 +315,4 @@ def forked(pair: Pair, folder: Path) -> Node:
     copied = folder / "fork"
     shutil.copytree(pair.primary.serverdir, copied, ignore=shutil.ignore_patterns("*.sock"))
     pair.primary.start()
-    return Node(copied, workers=1)
+    return Node(copied, workers=1, args=("--member-url", pair.link.url))

@@ -7,11 +7,13 @@ import time
 
 import aiohttp
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from changelog.copying import Known
 from changelog.errors import Unavailable
 from changelog.tree import EMPTY_ROOT
 from replica import tail
+from replica.credentials import Credentials
 from replica.tail import Source
 from server.stream import Cursor
 from tests.crash.checks import EVERYTHING, check_served
@@ -28,6 +30,7 @@ FULL = os.environ.get("LEDGERPI_TEST_FULL") == "1"
 ROUNDS = 20 if FULL else 2
 UNKNOWN = frozenset({502, 503})  # whether the primary carried it out is not known
 LONG_S = 40.0
+SHOWN = Credentials("x", "ledgerpi/test", b"", None, 0, "lrt-x", (), Ed25519PrivateKey.generate())
 
 
 def check_equal(pair: Pair) -> None:
@@ -146,7 +149,7 @@ async def test_what_speaks_no_http_is_left(answer: bytes) -> None:
 async def first_item(session: aiohttp.ClientSession, url: str) -> object:
     cursor = Cursor("ledgerpi/test", Known(0, EMPTY_ROOT))
     async with asyncio.timeout(LONG_S):
-        return await anext(tail.follow(session, Source(url, "lrt-x"), cursor))
+        return await anext(tail.follow(session, Source(url, SHOWN), cursor))
 
 
 def test_the_link_of_these_tests_forwards(pair: Pair) -> None:

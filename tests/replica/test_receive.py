@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from attrs import frozen
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from changelog.errors import Unavailable
 from replica import tail
+from replica.credentials import Credentials
 from replica.receive import Cut, NotThere, Unreachable, Wanted, receive, summed
 from replica.tail import Source
 from server.spool import Spool
@@ -22,6 +24,7 @@ HALF = len(CONTENT) // 2
 WANTED = Wanted(sha256(CONTENT).digest(), len(CONTENT), 1 << 20)
 TOKEN = "lrt-secret"
 TOTAL = len(CONTENT)
+SHOWN = Credentials("x", "ledgerpi/test", b"", None, 0, TOKEN, (), Ed25519PrivateKey.generate())
 
 
 @frozen
@@ -34,7 +37,7 @@ class Receiving:
     async def receive(self, answer: bytes, wanted: Wanted = WANTED, *, close: bool = False) -> list[bytes]:
         """Receive what a node answers, and return what it was asked."""
         async with raw_server(always(answer, close=close)) as server, tail.open_session() as session:
-            await receive(session, Source(server.url, TOKEN), wanted, self.download, self.sink)
+            await receive(session, Source(server.url, SHOWN), wanted, self.download, self.sink)
             return server.requests
 
     @property
