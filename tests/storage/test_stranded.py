@@ -1,6 +1,5 @@
 """Stranded tails: all that a node leaves is in the bundle, on the same disk blocks, before anything else is touched."""
 
-import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -43,9 +42,8 @@ def left(tmp_path: Path) -> Iterator[Node]:
         release = ReleaseRegistered(AFTER, ProjectName("demo"), Version("1.0"), sha256(METADATA).digest())
         made.propose(Proposal(lambda _: [release], "alice", contents=((release.metadata, METADATA),)))
         made.commit(uploaded(AFTER, content=b"wheel"))
-        made.commit(
-            UserCreated(UserName("bob"), NONE), PasswordSet(UserName("bob"), SECRET.commitment), records=[SECRET]
-        )
+        bob = UserName("bob")
+        made.commit(UserCreated(bob, NONE), PasswordSet(bob, SECRET.commitment), records=[SECRET])
         for folder in (layout.keys, layout.local, layout.run):
             folder.mkdir(parents=True, exist_ok=True)
         keys.write(layout.keys, keys.NODE_KEY, LOG_KEY.private_bytes_raw())
@@ -78,7 +76,7 @@ def test_an_uploaded_file_gets_a_second_name_and_no_second_copy(left: Node) -> N
     name, digest = bundled(left), sha256(b"wheel").digest()
     assert stranded.blobs(layout_of(left), name) == {digest.hex()}
     second = layout_of(left).serverdir / "stranded" / name / "blobs" / digest.hex()
-    assert os.path.samefile(second, left.blobs.path(digest))
+    assert second.samefile(left.blobs.path(digest))
     left.blobs.path(digest).unlink()
     assert second.read_bytes() == b"wheel"
 
@@ -154,14 +152,10 @@ def test_who_leaves_keeps_the_promise_and_nothing_of_the_log(left: Node, tmp_pat
 @pytest.mark.parametrize("crash", ["before", "between", "after"])
 def test_a_crash_between_two_logs_leaves_one_of_them(tmp_path: Path, crash: str) -> None:
     layout = Layout(tmp_path)
-    for name, there in (
-        ("changelog", crash != "between"),
-        (rejoin.NEW, crash != "after"),
-        (rejoin.OLD, crash != "before"),
-    ):
-        if there:
-            (tmp_path / name).mkdir()
-            (tmp_path / name / name).touch()
+    missing = {"before": rejoin.OLD, "between": "changelog", "after": rejoin.NEW}[crash]
+    for name in {"changelog", rejoin.NEW, rejoin.OLD} - {missing}:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
     rejoin.finish(layout)
     assert [path.name for path in layout.changelog.iterdir()] == [rejoin.NEW if crash == "between" else "changelog"]
     assert not (tmp_path / rejoin.OLD).exists()

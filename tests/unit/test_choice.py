@@ -1,7 +1,7 @@
 """Whom a replica follows: who says that it is the primary of the newest epoch, and else each in turn."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
@@ -15,8 +15,6 @@ from tests.nodes import LOG_KEY, ORIGIN, PUBLIC
 
 SHOWN = Credentials("eu-1", ORIGIN, PUBLIC, None, 2, "", (), LOG_KEY)
 NOBODY = "http://127.0.0.1:9"  # discard: nothing listens there
-
-Choose = Callable[[int], "AsyncIterator[str]"]
 
 
 def health(role: str, position: str) -> bytes:
@@ -45,7 +43,7 @@ async def chosen(turns: range, *bodies: bytes | None) -> list[int | None]:
     """Return the place of who is chosen in each turn; None among *bodies* is a node that is away."""
     async with AsyncExitStack() as nodes, aiohttp.ClientSession() as session:
         urls = [NOBODY if body is None else await nodes.enter_async_context(saying(body)) for body in bodies]
-        sources = [Source(f"{url}", SHOWN) for url in urls]
+        sources = [Source(url, SHOWN) for url in urls]
         found = [await choose(session, sources, turn) for turn in turns]
         return [None if source is None else sources.index(source) for source in found]
 
@@ -78,11 +76,18 @@ async def test_without_a_primary_each_has_its_turn() -> None:
     assert await chosen(range(4), replica, replica, None) == [0, 1, 2, 0]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"no json", b"[]", b"7", b'{"role": "primary"}', b'{"role": "primary", "position": "x"}', b"[" * 100_000]
-    + [b'{"role": "primary", "position": "9.1:1", "x": "' + b"x" * 70_000 + b'"}'],
-    ids=range(8),
+NO_ANSWERS = (
+    b"",
+    b"no json",
+    b"[]",
+    b"7",
+    b'{"role": "primary"}',
+    b'{"role": "primary", "position": "x"}',
+    b"[" * 60_000,
+    b'{"role": "primary", "position": "9.1:1", "x": "' + b"x" * 70_000 + b'"}',
 )
+
+
+@pytest.mark.parametrize("body", NO_ANSWERS, ids=range(len(NO_ANSWERS)))
 async def test_what_is_no_answer_makes_nobody_a_primary(body: bytes) -> None:
     assert await chosen(range(3), body, health("primary", "1.1:7")) == [1, 1, 1]
