@@ -14,6 +14,7 @@ from tests.unit.members import FIRST_EPOCH
 NOW = Voting((1, 2, 3), 1, (), 0, 0)
 ACK = Ack(2, FIRST_EPOCH, 7, bytes(32), (), BEGIN)
 BLOB = b"b" * 32
+Holders = Collection[int] | None
 
 
 def heard(*acks: Ack, epoch: int = FIRST_EPOCH) -> Acks:
@@ -62,7 +63,7 @@ class Sent:
     """With whose copies answers were sent."""
 
     def __init__(self) -> None:
-        self.holders: list[Collection[int] | None] = []
+        self.holders: list[Holders] = []
 
     def waiting(self, serial: int = 7, *, digests: frozenset[bytes] = frozenset(), replicas: int = 1) -> Waiting:
         return Waiting(serial, digests, replicas, self.holders.append)
