@@ -6,6 +6,10 @@ import pytest
 from click.testing import CliRunner
 
 from ops.cli import main
+from replica.create import create_replica
+from server.layout import Layout
+from server.replica_token import ReplicaToken
+from tests.nodes import ORIGIN, PUBLIC, SMALL_MAP
 
 WORDS = {
     ("cluster",): ("list", "durability", "remove"),
@@ -33,6 +37,14 @@ def test_a_folder_without_a_node_is_refused(tmp_path: Path, command: tuple[str, 
     refused = CliRunner().invoke(main, [*command, "--serverdir", str(tmp_path)])
     assert refused.exit_code == 2
     assert "holds no node" in refused.output
+
+
+def test_a_node_whose_log_is_amid_a_copy_is_not_promoted(tmp_path: Path) -> None:
+    token = ReplicaToken("eu-1", ORIGIN, PUBLIC, 42, bytes(32), b"s" * 32)
+    create_replica(Layout(tmp_path / "node"), token, SMALL_MAP)
+    refused = CliRunner().invoke(main, ["promote", "--serverdir", str(tmp_path / "node"), "--accept-loss"])
+    assert refused.exit_code == 1
+    assert "is not copied to its end yet" in refused.output
 
 
 @pytest.mark.parametrize("replicas", ["-1", "x", "1001"])
