@@ -11,9 +11,11 @@ from changelog.errors import LedgerpiError, StorageFull
 from changelog.reader import Reader
 from changelog.views import digests
 from replica.backlog import Backlog
+from replica.bulk import FEWEST, Bulk
 from replica.fetches import Fetches
 from replica.named import Looked, Named, Selection, is_needed
 from replica.receive import NotThere, Unreachable
+from server.bulk import MAX_AT_ONCE
 from server.executors import in_thread
 from server.news import News
 from server.upstream.breaker import jittered
@@ -33,9 +35,12 @@ LONGEST_REST_S = 2.0
 class Eager:
     """Sees to it that all blobs are here that are wanted; a blob that can not be had holds up no other one."""
 
-    def __init__(self, fetches: Fetches, backlog: Backlog, selection: Selection, reader: Reader, blobs: Blobs) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what it works with
+        self, fetches: Fetches, bulk: Bulk, backlog: Backlog, selection: Selection, reader: Reader, blobs: Blobs
+    ) -> None:
         """Go on with *backlog*."""
         self._fetches = fetches
+        self._bulk = bulk
         self._backlog = backlog
         self._selection = selection
         self._reader = reader
@@ -45,6 +50,7 @@ class Eager:
         self._missing: dict[bytes, Named] = {}
         self._tries: Counter[bytes] = Counter()
         self._pausing: dict[bytes, asyncio.TimerHandle] = {}  # those that wait to be tried again
+        self._alone: set[bytes] = set()  # what did not come together with others
         self.changed = asyncio.Event()  # a blob came, or entries were looked at; who waits clears it
 
     @property
@@ -112,14 +118,15 @@ class Eager:
             self._missing[named.digest] = named  # the newest entry decides whether it is needed
 
     async def _lane(self) -> None:
-        """Fetch one blob after the other."""
+        """Fetch one blob after the other, or many small ones together."""
         rest_s = FIRST_REST_S
         while True:
             digest = await self._waiting.get()
             if self._waiting.qsize() <= AHEAD:
                 self._room.set()
             try:
-                await self._fetch(digest)
+                if not await self._with_others(digest):
+                    await self._fetch(digest)
             except (Unreachable, StorageFull):  # no fault of this one: it comes to the end of the queue
                 await asyncio.sleep(jittered(rest_s, random.random))
                 rest_s = min(2 * rest_s, LONGEST_REST_S)
@@ -130,10 +137,36 @@ class Eager:
             else:
                 rest_s = FIRST_REST_S
 
+    async def _with_others(self, digest: bytes) -> bool:
+        """Fetch a blob and others that wait in one go, if they are small; return whether it is here now."""
+        together = [digest] if self._may_be_together(digest) else []
+        while together and len(together) < MAX_AT_ONCE and not self._waiting.empty():
+            together.append(self._waiting.get_nowait())
+            if not self._may_be_together(together[-1]):
+                self._waiting.put_nowait(together.pop())
+                break
+        try:
+            is_worth_it = len(together) >= FEWEST
+            here = await self._bulk.fetch([self._missing[each] for each in together]) if is_worth_it else frozenset()
+        except BaseException:
+            for each in together[1:]:
+                self._waiting.put_nowait(each)
+            raise
+        for each in together:
+            if each in here:
+                self._remove(each, is_here=True)
+            elif each != digest:
+                self._alone |= {each} if is_worth_it else set()
+                self._waiting.put_nowait(each)
+        return digest in here
+
+    def _may_be_together(self, digest: bytes) -> bool:
+        return digest not in self._alone and not self._tries[digest] and self._bulk.takes(self._missing[digest])
+
     async def _fetch(self, digest: bytes) -> None:
         named = self._missing[digest]
         try:
-            await self._fetches.whole(digest, named.size, damaged=False)
+            await self._fetches.whole(digest, named.size, damaged=False, from_nodes=True)
         except NotThere:
             with self._reader.snapshot() as store:
                 needed = is_needed(store, self._missing[digest])
@@ -150,6 +183,7 @@ class Eager:
         self._backlog.remove(digest, is_here=is_here)
         del self._missing[digest]
         self._tries.pop(digest, None)
+        self._alone.discard(digest)
         self.changed.set()
 
     def _pause(self, digest: bytes) -> None:

@@ -17,6 +17,7 @@ from changelog.views import digests
 from replica import credentials, files, tail
 from replica.acknowledge import Acknowledger
 from replica.backlog import Backlog
+from replica.bulk import Bulk
 from replica.config import LAZY, ReplicaConfig
 from replica.credentials import Credentials
 from replica.eager import Eager
@@ -138,6 +139,8 @@ async def serve(plain: dict[str, Any], parent: int) -> None:
         on_kept = partial(keep_to_budget, parts, cache)
         fetches = Fetches(config, parts.blobs, parts.spool, session, sources, third, on_kept)
         at_end.push_async_callback(fetches.close)
+        bulk = Bulk(session, sources, parts.blobs, parts.spool, on_kept)
+        at_end.callback(bulk.close)
         service = FetchService(fetches, cache)
         at_end.push_async_callback(service.close)
         loop = asyncio.get_running_loop()
@@ -146,7 +149,7 @@ async def serve(plain: dict[str, Any], parent: int) -> None:
         look_seldom()
         tell_ready()  # the supervisor reads this
         await cache.start()
-        work = asyncio.ensure_future(_work(parts, fetches, session, shown))
+        work = asyncio.ensure_future(_work(parts, fetches, bulk, session, shown))
         ends = asyncio.ensure_future(death_of_parent(parent))
         await asyncio.wait({work, ends}, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
@@ -169,7 +172,9 @@ def _sources(parts: FetchParts, shown: Credentials) -> list[Source]:
     return [Source(url, shown) for url in candidates(parts.config, members)]
 
 
-async def _work(parts: FetchParts, fetches: Fetches, session: aiohttp.ClientSession, shown: Credentials) -> None:
+async def _work(
+    parts: FetchParts, fetches: Fetches, bulk: Bulk, session: aiohttp.ClientSession, shown: Credentials
+) -> None:
     """Fetch what is to be here before anybody asks, and tell how that goes, other members too."""
     config = parts.config
     eager: Eager | None = None
@@ -181,7 +186,7 @@ async def _work(parts: FetchParts, fetches: Fetches, session: aiohttp.ClientSess
             with parts.reader.snapshot() as store:
                 backlog = Backlog(config.backlog, selection.key, store)
             at_end.callback(backlog.close)
-            eager = Eager(fetches, backlog, selection, parts.reader, parts.blobs)
+            eager = Eager(fetches, bulk, backlog, selection, parts.reader, parts.blobs)
             group.create_task(eager.run(news))
         at_end.callback(news.close)
         with parts.reader.snapshot() as store:

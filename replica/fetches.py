@@ -66,10 +66,11 @@ class Fetches:
         self._blamed: Counter[tuple[bytes, str]] = Counter()  # digest and node that sent other bytes
         self.failed: OrderedDict[bytes, str] = OrderedDict()  # digest, and why it could not be had
 
-    def begin(self, digest: bytes, size: int, *, damaged: bool) -> Download:
+    def begin(self, digest: bytes, size: int, *, damaged: bool, from_nodes: bool = False) -> Download:
         """Return the fetch of a blob, begun now unless it is under way, or the blob is here.
 
-        *size* 0 = not known. One that is here is fetched again if it is *damaged*.
+        *size* 0 = not known. One that is here is fetched again if it is *damaged*. Only *from_nodes*: no upstream is
+        asked for what they do not have.
         """
         running = self._running.get(digest)
         if running is not None:
@@ -79,26 +80,26 @@ class Fetches:
             return Download(None, there, there, sha256=digest)
         download = Download(None, size or None)
         wanted = Wanted(digest, size, self._config.max_request_body_size)
-        task = asyncio.ensure_future(self._run(wanted, download, Sink(self._spool, ())))
+        task = asyncio.ensure_future(self._run(wanted, download, Sink(self._spool, ()), from_nodes=from_nodes))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may have no reader
         self._running[digest] = _Fetch(download, task)
         return download
 
-    async def whole(self, digest: bytes, size: int, *, damaged: bool) -> None:
+    async def whole(self, digest: bytes, size: int, *, damaged: bool, from_nodes: bool = False) -> None:
         """Return when the blob is here, durable; parameters as of :meth:`begin`.
 
         Raises:
             NotThere, Unreachable, Unavailable: it can not be had.
             StorageFull: no space for it.
         """
-        self.begin(digest, size, damaged=damaged)
+        self.begin(digest, size, damaged=damaged, from_nodes=from_nodes)
         running = self._running.get(digest)
         if running is not None:
             await asyncio.shield(running.task)  # who leaves does not end it for the others
 
-    async def _run(self, wanted: Wanted, download: Download, sink: Sink) -> None:
+    async def _run(self, wanted: Wanted, download: Download, sink: Sink, *, from_nodes: bool) -> None:
         try:
-            await self._fetch(wanted, download, sink)
+            await self._fetch(wanted, download, sink, from_nodes=from_nodes)
             download.sha256, download.total, download.held = sink.sha256, sink.size, sink.held
             download.tell()  # before it is durable: whoever waits for the last byte has it now
             await in_thread(self._publish, sink)
@@ -123,7 +124,7 @@ class Fetches:
         if len(self.failed) > MAX_FAILED:
             self.failed.popitem(last=False)
 
-    async def _fetch(self, wanted: Wanted, download: Download, sink: Sink) -> None:
+    async def _fetch(self, wanted: Wanted, download: Download, sink: Sink, *, from_nodes: bool) -> None:
         """Receive all bytes, from one node or from several, and check them."""
         failures: list[Unavailable] = []
         senders: list[str] = []
@@ -137,6 +138,8 @@ class Fetches:
             else:
                 self._check(wanted, sink, [*senders, source.url])
                 return
+        if from_nodes:
+            raise summed(failures)
         try:
             await self._third.receive(wanted, download, sink)
         except NotThere:

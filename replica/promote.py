@@ -111,13 +111,7 @@ class Candidate:
         ask = ASKS.sign(Ask(plan.own.member, epoch, time.time_ns() // 1_000), self._shown.node_key)
         (signed,) = await self._desk.ask("promise", ask)
         own = ANSWERS.claimed(signed)
-        answered = await self._promised(own, ask, {own.member: own}, {})
-        await self._copy(answered)
-        with self._reader.snapshot() as store:
-            members = {number for number, row in cluster.members(store) if not row.until}
-        if members - answered.answers.keys() - answered.silent.keys():  # the history named more of them
-            answered = await self._promised(own, ask, dict(answered.answers), dict(answered.silent))
-            await self._copy(answered)
+        answered = await self._answered(own, ask)
         if answered.missing and not accept_loss:
             raise Refused(_refusal(answered))
         loss = None
@@ -126,6 +120,18 @@ class Candidate:
         best = answered.best
         await self._desk.ask("take over", epoch, best.epoch, best.size, best.root, loss)
         return shown_epoch(epoch)
+
+    async def _answered(self, own: Answer, ask: bytes) -> Plan:
+        """Gather promises and copy the best history, until there are enough by the settings of that very history."""
+        answers, silent, count = {own.member: own}, dict[int, str](), 0
+        answered = self._plan(own, answers, silent)
+        while len(answers) > count:
+            count = len(answers)
+            await self._copy(await self._promised(own, ask, answers, silent))
+            answered = self._plan(own, answers, silent)
+            if not answered.missing:
+                break
+        return answered
 
     async def _promised(self, own: Answer, ask: bytes, answers: dict[int, Answer], silent: dict[int, str]) -> Plan:
         """Ask all who have not answered yet for the promise; when enough have, the others are waited for no longer."""

@@ -79,7 +79,7 @@ class App:
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
         forward = self._parts.forward
-        if forward is not None and request.method not in READS and request.raw_path != OWN:
+        if forward is not None and request.method not in READS and request.raw_path not in OWN:
             return await forward(self._parts, request)
         segments, slash = path_segments(request.raw_path)
         form = shape(segments)

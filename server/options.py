@@ -243,9 +243,13 @@ def _url_format(key: str, value: object) -> str:
     return str(value).strip() if text else ""
 
 
-def _durability(_: str, value: object) -> str:
-    durability.parse(str(value))
-    return str(value)
+def _durability(key: str, value: object) -> str:
+    """Return *value*, which says a durability, or "" for the cluster's."""
+    if not isinstance(value, str):
+        raise InvalidOption(f"{key} must be a text, not {value!r}")
+    if value:
+        durability.parse(value)
+    return value
 
 
 _MIRROR: dict[str, Callable[[str, object], OptionValue]] = {

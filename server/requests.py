@@ -51,6 +51,18 @@ def version_of(text: str) -> Version:
     return version(text)
 
 
+async def body_bytes(request: web.BaseRequest, most: int) -> bytes:
+    """Return the body, or raise TooLarge if it has over *most* bytes."""
+    if (request.content_length or 0) > most:
+        raise TooLarge(f"a body of {request.content_length} bytes, at most {most}")
+    body = bytearray()
+    async for piece in request.content.iter_any():
+        body += piece
+        if len(body) > most:
+            raise TooLarge(f"a body of over {most} bytes")
+    return bytes(body)
+
+
 async def json_object(request: web.BaseRequest) -> dict[str, Any]:
     """Return the body, a JSON object.
 

@@ -40,6 +40,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "+health/*": {"GET": health.ask},
     "+changelog": {"GET": changelog.stream},
     "+blob/*": {"GET": changelog.blob},
+    "+blobs": {"POST": changelog.blobs},
     "+join": {"POST": cluster.join},
     "+ack": {"POST": cluster.ack},
     "+promise": {"GET": cluster.get_promise, "POST": cluster.give_promise},
@@ -72,11 +73,23 @@ ROUTES: dict[str, dict[str, Handler]] = {
 
 # What a node answers that may not be read because its copy of the log is too old.
 ALWAYS = frozenset(
-    {"+api", "*/+api", "*/*/+api", "+login", "+status", "+health", "+health/*", "+changelog", "+blob/*", "+promise"}
+    {
+        "+api",
+        "*/+api",
+        "*/*/+api",
+        "+login",
+        "+status",
+        "+health",
+        "+health/*",
+        "+changelog",
+        "+blob/*",
+        "+blobs",
+        "+promise",
+    }
 )
 
 # What a replica answers itself though its method says that something changes.
-OWN = "/+promise"
+OWN = frozenset({"/+promise", "/+blobs"})
 
 
 def shape(segments: list[str]) -> str:

@@ -13,11 +13,13 @@ from changelog.views import cluster, digests
 from server import followers
 from server.answers import plain
 from server.batches import Wish
+from server.bulk import BYTES, DIGEST_BYTES, MAX_AT_ONCE, NO_BLOB, READ_AT_ONCE, framed_blob
 from server.executors import for_reading
 from server.followers import Follower
 from server.handlers import sending
 from server.handlers.sending import Served
 from server.parts import Parts
+from server.requests import body_bytes
 from server.stream import (
     BEHIND,
     CONTENT_TYPE,
@@ -67,6 +69,28 @@ async def blob(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
         raise NotFound(f"no file {digest.hex()} here")
     size = parts.blobs.path(digest).stat().st_size
     return await sending.blob(parts, request, Served("blob", digest, size, None, "no-store"))
+
+
+async def blobs(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.StreamResponse:
+    """Send small files that the log names, one behind the other; the body has their SHA-256, 32 bytes each."""
+    _follower(parts, request)
+    body = await body_bytes(request, MAX_AT_ONCE * DIGEST_BYTES)
+    if not body or len(body) % DIGEST_BYTES:
+        raise InvalidForm(f"the body has to be 1 to {MAX_AT_ONCE} digests of {DIGEST_BYTES} bytes each")
+    wanted = [body[place : place + DIGEST_BYTES] for place in range(0, len(body), DIGEST_BYTES)]
+    answer = web.StreamResponse(headers={"Content-Type": BYTES, "Cache-Control": "no-store"})
+    await answer.prepare(request)
+    for place in range(0, len(wanted), READ_AT_ONCE):
+        await answer.write(await for_reading(_read, parts, wanted[place : place + READ_AT_ONCE]))
+    return answer
+
+
+def _read(parts: Parts, wanted: list[bytes]) -> bytes:
+    """Return files with their lengths before them; one that is not here, is no small one, or is not named: none."""
+    with parts.reader.snapshot() as store:
+        named = [digests.is_named(store, digest) for digest in wanted]
+    pairs = zip(wanted, named, strict=True)
+    return b"".join(framed_blob(parts.blobs, digest) if is_named else NO_BLOB for digest, is_named in pairs)
 
 
 async def _send(parts: Parts, follower: Follower, answer: web.StreamResponse, size: int, wish: Wish) -> None:

@@ -2,13 +2,13 @@
 
 from aiohttp import web
 
-from changelog.errors import InvalidForm, TooLarge
+from changelog.errors import InvalidForm
 from changelog.views import cluster
 from server import followers
 from server.acks import ACKS
 from server.answers import plain
 from server.parts import Parts
-from server.requests import json_object
+from server.requests import body_bytes, json_object
 
 MAX_BODY = 4 << 20  # bytes; an acknowledgement may list many blobs
 BYTES = "application/octet-stream"
@@ -30,7 +30,7 @@ async def join(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.Stre
 
 async def ack(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.StreamResponse:
     """Take an acknowledgement."""
-    signed = await _body(request)
+    signed = await body_bytes(request, MAX_BODY)
     with parts.reader.snapshot() as store:
         members = dict(cluster.members(store))
     found = ACKS.verify(signed, lambda number: _cosigner(members, number))
@@ -40,7 +40,7 @@ async def ack(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.Strea
 
 async def give_promise(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.StreamResponse:
     """Promise the epoch that a candidate asks for, and answer where this node's log ends."""
-    (answer,) = await parts.submit.ask("promise", await _body(request))
+    (answer,) = await parts.submit.ask("promise", await body_bytes(request, MAX_BODY))
     return web.Response(body=bytes(answer), content_type=BYTES)
 
 
@@ -50,17 +50,6 @@ async def get_promise(parts: Parts, request: web.BaseRequest, _: list[str]) -> w
         followers.of(store, request.headers.get("Authorization", ""))
     (answer,) = await parts.submit.ask("position")
     return web.Response(body=bytes(answer), content_type=BYTES)
-
-
-async def _body(request: web.BaseRequest) -> bytes:
-    if (request.content_length or 0) > MAX_BODY:
-        raise TooLarge(f"a body of {request.content_length} bytes, at most {MAX_BODY}")
-    body = bytearray()
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > MAX_BODY:
-            raise TooLarge(f"a body of over {MAX_BODY} bytes")
-    return bytes(body)
 
 
 def _cosigner(members: dict[int, cluster.Member], number: int) -> bytes | None:

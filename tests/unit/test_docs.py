@@ -19,7 +19,7 @@ from changelog.fold import VIEW_TABLES
 from changelog.log import Head
 from changelog.names import IndexName
 from changelog.rebuild import SLICE
-from changelog.views import cluster, digests, fetched, files, indexes, projects, upstream, users
+from changelog.views import cluster, digests, fetched, files, indexes, projects, upstream, users, voting
 from changelog.writer import MAX_EVENTS
 from tests.nodes import FIRST_EVENTS, Node, node, uploaded
 
@@ -31,6 +31,8 @@ ROWS = {
     "origin": cluster.Origin,
     "members": cluster.Member,
     "primary": cluster.Primary,
+    "epochs": cluster.Epoch,
+    "voting": voting.Voting,
     "replicas": cluster.Replica,
     "users": users.User,
     "indexes": indexes.Index,
@@ -102,7 +104,7 @@ def test_each_view_table_is_described_with_its_fields() -> None:
 
 
 def test_each_row_of_meta_is_described() -> None:
-    for name in ("head", "views", "views_version", "views_building"):
+    for name in ("head", "word", "promised", "views", "views_version", "views_building"):
         assert f"`{name}`" in FORMAT_PAGE
     assert all(f"`{letter}" in FORMAT_PAGE for letter in VIEW_SETS)
 

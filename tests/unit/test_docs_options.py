@@ -8,7 +8,7 @@ import click
 import pytest
 
 from ops.cli import main
-from server.config import Config
+from replica.config import ReplicaConfig
 from server.routes import ROUTES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -43,7 +43,7 @@ def test_a_command_shows_an_example(name: str) -> None:
 def test_every_setting_is_an_option_of_serve() -> None:
     serve = COMMANDS["serve"]
     assert serve is not None
-    assert {parameter.name for parameter in serve.params} == {field.name for field in attrs.fields(Config)}
+    assert {parameter.name for parameter in serve.params} == {field.name for field in attrs.fields(ReplicaConfig)}
 
 
 def test_a_default_in_the_docs_is_the_one_of_the_code() -> None:

@@ -1,10 +1,11 @@
-"""Operations on an index's options: bounded work."""
+"""Options of an index: what they may be, and bounded work for operations on them."""
 
 import pytest
 
 from changelog.errors import InvalidOption
 from changelog.names import index_name
-from server.options import MAX_OPERATIONS, apply_operations
+from changelog.views.indexes import MIRROR, STAGE
+from server.options import MAX_OPERATIONS, apply_operations, parse
 
 NAME = index_name("ada/dev")
 
@@ -17,3 +18,19 @@ def test_a_request_may_hold_a_thousand_operations() -> None:
 def test_more_operations_are_refused_before_they_cost_anything() -> None:
     with pytest.raises(InvalidOption, match="at most"):
         apply_operations(NAME, {"acl_upload": []}, ["acl_upload+=ada"] * (MAX_OPERATIONS + 1))
+
+
+@pytest.mark.parametrize("durability", ["local", "replicas=1", "replicas=3", ""])
+def test_an_index_says_how_durable_its_writes_are(durability: str) -> None:
+    assert parse(STAGE, NAME, {"durability": durability}) == {"durability": durability}
+
+
+@pytest.mark.parametrize("durability", ["replicas=0", "all", "Local", 1, None, ["local"]])
+def test_what_is_no_durability_is_no_option(durability: object) -> None:
+    with pytest.raises(InvalidOption):
+        parse(STAGE, NAME, {"durability": durability})
+
+
+def test_a_mirror_has_no_durability() -> None:
+    with pytest.raises(InvalidOption, match="unknown option of a mirror"):
+        parse(MIRROR, NAME, {"durability": "local"})
