@@ -27,6 +27,11 @@ class Road(ABC):
     primary: Node
     replica: Replica
 
+    @property
+    def dropped(self) -> int:
+        """Packets that were lost so far."""
+        return 0
+
     @abstractmethod
     def bad(self, weather: Weather) -> AbstractContextManager[None]:
         """Have *weather* while the block runs."""
@@ -84,6 +89,11 @@ class PacketRoad(Road):
         self.replica = ReplicaInNamespace(folder / token.stem, [url], token).put_into(far, stack)
         stack.callback(self.replica.kill)
         self.replica.start()
+
+    @property
+    def dropped(self) -> int:
+        """As its base."""
+        return self.wire.dropped
 
     def bad(self, weather: Weather) -> AbstractContextManager[None]:
         """As its base."""
@@ -143,6 +153,7 @@ class ProxyRoad(Road):
         with self.link.bad(links.Weather(closed=True)):
             self.link.cut()
             yield
+            self.link.lead_to(self.primary.url)  # where it is now
 
 
 @contextmanager

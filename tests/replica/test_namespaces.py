@@ -80,8 +80,10 @@ def root_of(node: Node) -> Client:
     ],
 )
 def test_on_a_bad_road_nothing_is_lost(between: Road, model: Model, chance: random.Random, weather: Weather) -> None:
+    before = between.dropped
     with between.bad(weather), loads(between, model, chance) as load:
         load.wait_for(UPLOADS, LONG_S)
+    assert not weather.lost or between.dropped > before
     check_equal(between, model, chance)
 
 
