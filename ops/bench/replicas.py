@@ -86,8 +86,7 @@ def run(wish: Wish, cache: Path, say: Say) -> Figures:
             _files(field, turn)
             field.figures.add("disk", "all", fdatasync_per_s=disk.fdatasync_rate(field.folder))
         _far(field)
-        if wish.has("followed"):
-            _followed(field)
+        _followed(field)
         return field.figures
 
 
@@ -157,10 +156,13 @@ def _lag(row: str, primary: Primary, replica: Replica, field: _Field, turn: int)
 def _followed(field: _Field) -> None:
     """Upload to our primary alone, and while many streams follow it."""
     ours, plan = field.ours, field.wish.plan
+    rows = [row for row in ("followed-by-none", f"followed-by-{plan.followers}") if field.wish.has(row)]
+    if not rows:
+        return
     tokens = field.folder / "tokens"
     tokens.write_text("".join(new_token(ours, f"follower-{number}") for number in range(plan.followers)))
     for turn in range(field.wish.rounds):
-        for row in rotated(("followed-by-none", f"followed-by-{plan.followers}"), turn):
+        for row in rotated(rows, turn):
             field.say(row)
             releases = series(f"{row}-{turn}", plan.followed)
             replica_rows.followed(row, ours, releases, None if row.endswith("none") else tokens, field.figures)
