@@ -14,11 +14,13 @@ from subprocess import PIPE, Popen
 import aiohttp
 import click
 from attrs import Factory, define, frozen
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from changelog.copying import Batch, Known
 from changelog.tree import EMPTY_ROOT
 from ops.bench.processes import BenchError
 from replica import tail
+from replica.credentials import Credentials, by_token
 from replica.tail import Source
 from server import replica_token
 from server.stream import Cursor
@@ -40,7 +42,7 @@ class _Levels:
 
 
 async def _follow(session: aiohttp.ClientSession, source: Source, levels: _Levels, number: int) -> None:
-    cursor = Cursor(replica_token.read(source.token).origin, Known(0, EMPTY_ROOT))
+    cursor = Cursor(source.credentials.origin, Known(0, EMPTY_ROOT))
     async with aclosing(tail.follow(session, source, cursor)) as stream:
         async for item in stream:
             if isinstance(item, Batch):
@@ -49,11 +51,15 @@ async def _follow(session: aiohttp.ClientSession, source: Source, levels: _Level
                     levels.moved.notify_all()
 
 
+def _shown(token: str) -> Credentials:
+    return by_token(replica_token.read(token), Ed25519PrivateKey.generate())
+
+
 async def _run(url: str, size: int, tokens: Sequence[str]) -> None:
     levels = _Levels([0] * len(tokens))
     async with tail.open_session(limit=0) as session, asyncio.TaskGroup() as group:
         streams = [
-            group.create_task(_follow(session, Source(url, token), levels, number))
+            group.create_task(_follow(session, Source(url, _shown(token)), levels, number))
             for number, token in enumerate(tokens)
         ]
         await levels.reach(size)

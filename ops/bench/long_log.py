@@ -13,7 +13,7 @@ from changelog.events.files import FileUploaded
 from changelog.fold import VIEW_TABLES
 from changelog.names import FileName, ProjectName, UserName, Version, index_name
 from changelog.tables import Store
-from changelog.views import indexes
+from changelog.views import cluster, indexes
 from changelog.writer import Proposal, Writer
 from ops.bench import corpus
 from ops.bench.processes import BenchError
@@ -65,9 +65,10 @@ def append(layout: Layout, index: str, releases: Iterable[corpus.Release]) -> No
     blobs = Blobs(layout.blobs)
     env = Env(layout.changelog, VIEW_TABLES, readonly=False, map_size=DEFAULT_MAP_SIZE)
     try:
-        writer = Writer(env, blobs, keys.load(layout.keys, keys.LOG_KEY), now)
         with env.read() as store:
             incarnation = _incarnation(store, index)
+            signing = keys.signing(layout.keys, cluster.origin(store).log_key)
+        writer = Writer(env, blobs, signing, now)
         wheel, remaining = _published(layout, blobs), iter(releases)
         while batch := [wheel.upload(release, incarnation) for release in islice(remaining, _AT_ONCE)]:
             refused = [outcome for outcome in writer.commit(batch) if isinstance(outcome, LedgerpiError)]
