@@ -9,7 +9,7 @@ from ops import roles
 from ops.follower_options import follower_options
 from ops.node_options import node_options
 from replica import rejoin
-from replica.create import is_enrolled
+from replica.create import is_enrolled, read_token
 from server.layout import Layout
 
 
@@ -29,6 +29,6 @@ def serve(serverdir: Path, **options: Any) -> None:  # noqa: ANN401 - the fields
     rejoin.finish(layout)
     if not layout.data_file.is_file():
         raise click.UsageError(f"{serverdir} holds no node (ledgerpi init makes one)")
-    if is_enrolled(layout):
+    if is_enrolled(layout) and read_token(layout).secret:  # without one it is of a primary that left a log
         raise click.UsageError(f"{serverdir} was made as a replica (ledgerpi replica runs it)")
     roles.run(roles.made(serverdir, **options))

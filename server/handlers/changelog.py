@@ -48,10 +48,10 @@ async def stream(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.St
         return refusal
     headers = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     answer = web.StreamResponse(headers=headers)
-    await answer.prepare(request)
-    if request.method == "HEAD":
-        return answer
     with suppress(ConnectionResetError, LedgerpiError):  # it left, or the writer ended: it comes again
+        await answer.prepare(request)
+        if request.method == "HEAD":
+            return answer
         if upto:
             await _send_upto(parts, answer, begin.at.size, upto)
         else:

@@ -68,7 +68,9 @@ def begun(histories: Histories, folder: Path) -> None:
     create_replica(layout, replica_token.read(histories.token.read_text()), MAP_SIZE)
     env = Env(layout.changelog, VIEW_TABLES, readonly=False, map_size=MAP_SIZE)
     token = replica_token.read(histories.token.read_text())
-    Copier(env, token.origin, token.log_key, (Known(token.size, token.root),)).copy(batch_after(histories.primary, 0))
+    Copier(env, token.origin, token.log_key, (Known(token.size, token.root),)).copy(
+        evolve(batch_after(histories.primary, 0), word=b"")
+    )
     env.close()
 
 
@@ -137,8 +139,9 @@ def test_what_is_no_token_is_a_wrong_command_line(histories: Histories, tmp_path
     assert not (tmp_path / "replica").exists()
 
 
-def test_the_folder_of_a_primary_is_no_replicas(histories: Histories) -> None:
-    command = Replica(histories.primary.serverdir, [histories.primary.url], histories.token).command[1:]
+def test_the_folder_of_a_primary_is_no_replicas(histories: Histories, tmp_path: Path) -> None:
+    primary = new_node(tmp_path)
+    command = Replica(primary.serverdir, [histories.primary.url], new_token(primary, tmp_path)).command[1:]
     assert "holds a primary" in ledgerpi(*command, code=2).stderr
 
 

@@ -215,4 +215,4 @@ def test_commands_of_the_command_line_are_for_the_primary(trio: Trio) -> None:
     where = ("--serverdir", str(trio.near.serverdir))
     assert "holds a replica" in ledgerpi("replica-token", *where, "other", code=1).stderr
     assert "holds a replica" in ledgerpi("yank", *where, "root/dev", "led", "1.0", code=1).stderr
-    assert "holds a replica" in ledgerpi("serve", *where, "--port", "0", code=2).stderr
+    assert "was made as a replica" in ledgerpi("serve", *where, "--port", "0", code=2).stderr

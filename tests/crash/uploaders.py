@@ -1,0 +1,111 @@
+"""Concurrent uploaders at random nodes of a cluster, who write down what was acknowledged and how durable it is."""
+
+import random
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import requests
+from attrs import define, field, frozen
+
+from server import positions
+from tests.http.client import Client, Dist, wheel
+from tests.replica.promoting import DURABILITY, LOCAL, ONE, Cluster
+
+UPLOADERS = 4
+PATIENCE_S = 12.0  # for an answer; without one it is not known what became of it
+PAUSE_S = 0.05  # after a fault
+END_S = 60.0
+EXPECTED = frozenset({200, 502, 503})
+
+
+@frozen
+class Acknowledged:
+    """An upload that was answered with 200."""
+
+    dist: Dist
+    durability: str
+    position: str  # of the answer
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose primary acknowledged it."""
+        return positions.parse(self.position).epoch
+
+
+@define
+class Record:
+    """What all uploaders know."""
+
+    acknowledged: list[Acknowledged] = field(factory=list)
+    unknown: int = 0  # uploads of which it is not known
+    unexpected: list[str] = field(factory=list)  # answers that no client may get
+    lock: threading.Lock = field(factory=threading.Lock)
+
+    def count(self, durability: str) -> int:
+        """Return how many writes were acknowledged with *durability*."""
+        return sum(write.durability == durability for write in self.acknowledged)
+
+    def take(self, dist: Dist, durability: str, answer: requests.Response | None) -> bool:
+        """Note an answer, None = there was none; return whether it is an acknowledgement."""
+        with self.lock:
+            if answer is not None and answer.status_code == 200:
+                self.acknowledged.append(Acknowledged(dist, durability, answer.headers["X-Ledgerpi-Position"]))
+                return True
+            self.unknown += 1
+            if answer is not None and answer.status_code not in EXPECTED:
+                self.unexpected.append(f"{dist.filename}: {answer.status_code} {answer.text[:300]}")
+            return False
+
+
+class Uploaders:
+    """At work while the block runs; each file has a name of its own."""
+
+    def __init__(self, cluster: Cluster, record: Record, chance: random.Random) -> None:
+        """Upload to any node of *cluster* that runs."""
+        self._cluster = cluster
+        self._record = record
+        self._end = threading.Event()
+        seeds = [chance.getrandbits(32) for _ in range(UPLOADERS)]
+        self._threads = [threading.Thread(target=self._work, args=(random.Random(s),)) for s in seeds]  # noqa: S311
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join(END_S)
+            assert not thread.is_alive(), "an upload neither ends nor fails"
+
+    def wait_for(self, durability: str, since: int, within_s: float) -> None:
+        """Return when more than *since* writes were acknowledged with *durability*."""
+        deadline = time.monotonic() + within_s
+        while self._record.count(durability) <= since:
+            assert time.monotonic() < deadline, (self._cluster.told(), self._cluster.logs())
+            time.sleep(PAUSE_S)
+
+    def _work(self, chance: random.Random) -> None:
+        while not self._end.is_set():
+            running = [node for node in self._cluster.nodes.values() if node.runs and node.url]
+            durability = chance.choice((ONE, LOCAL))
+            dist = wheel(f"p{chance.getrandbits(40):x}", note="x" * chance.choice((1, 20_000)))
+            client = Client(chance.choice(running).url, "root", "secret")
+            client.session.headers[DURABILITY] = durability
+            answer = self._sent(client, dist)
+            client.close()
+            if not self._record.take(dist, durability, answer):
+                time.sleep(PAUSE_S)
+
+    @staticmethod
+    def _sent(client: Client, dist: Dist) -> requests.Response | None:
+        files = {"content": (dist.filename, dist.content, "application/octet-stream")}
+        try:
+            return client.ask("POST", "root/dev/", data=dict(dist.fields), files=files, timeout=PATIENCE_S)
+        except requests.RequestException:
+            return None
