@@ -1,7 +1,7 @@
 """Acknowledgements: whose count, for which epoch, and which answers they release."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from attrs import evolve
 
@@ -10,9 +10,6 @@ from changelog.views.voting import Voting
 from server.acks import Ack, Acks, Waiting
 from tests.nodes import BEGIN
 from tests.unit.members import FIRST_EPOCH
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 NOW = Voting((1, 2, 3), 1, (), 0, 0)
 ACK = Ack(2, FIRST_EPOCH, 7, bytes(32), (), BEGIN)
