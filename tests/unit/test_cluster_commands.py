@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from changelog import promise
 from ops.cli import main
 from replica.create import create_replica
+from server import keys
 from server.layout import Layout
 from server.replica_token import ReplicaToken
-from tests.nodes import ORIGIN, PUBLIC, SMALL_MAP
+from tests.nodes import LOG_KEY, ORIGIN, PUBLIC, SMALL_MAP, node
 
 WORDS = {
     ("cluster",): ("list", "durability", "remove"),
@@ -45,6 +47,20 @@ def test_a_node_whose_log_is_amid_a_copy_is_not_promoted(tmp_path: Path) -> None
     refused = CliRunner().invoke(main, ["promote", "--serverdir", str(tmp_path / "node"), "--accept-loss"])
     assert refused.exit_code == 1
     assert "is not copied to its end yet" in refused.output
+
+
+def test_a_primary_is_not_promoted(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "node")
+    with node(layout.serverdir) as made:
+        layout.keys.mkdir()
+        keys.write(layout.keys, keys.NODE_KEY, LOG_KEY.private_bytes_raw())
+        before = made.entries()
+    refused = CliRunner().invoke(main, ["promote", "--serverdir", str(layout.serverdir)])
+    assert refused.exit_code == 1
+    assert "this node is the primary already" in refused.output
+    with node(layout.serverdir) as made, made.env.read() as store:
+        assert made.entries() == before
+        assert promise.given(store) == 0
 
 
 @pytest.mark.parametrize("replicas", ["-1", "x", "1001"])
