@@ -12,7 +12,6 @@ from changelog.env import Env
 from changelog.reader import Reader
 from changelog.tables import Store
 from changelog.views import cluster
-from changelog.views.cluster import Origin
 from replica.create import is_enrolled, read_token
 from server import keys, member_token
 from server.layout import Layout
@@ -61,20 +60,23 @@ def load(layout: Layout, store: Store) -> Credentials:
     node_key = keys.load(layout.keys, keys.NODE_KEY)
     number = cluster.number_of(store, keys.public(node_key))
     if is_enrolled(layout):
-        token = read_token(layout)
-        number = number or token.member
-        known = Known(token.size, token.root)
-        shown = token.bearer if token.secret else ""
-        origin = Origin(token.origin, token.log_key)
+        shown = by_token(read_token(layout), node_key)
         now = cluster.ORIGIN.get(store, cluster.ONLY)
-        if now is not None and log.continues(now.origin, origin.origin):  # else the token is for a later one
-            origin = now
-        return Credentials(token.name, origin.origin, origin.log_key, known, number, shown, token.urls, node_key)
+        if now is not None and log.continues(now.origin, shown.origin):  # else the token is for a later one
+            shown = evolve(shown, origin=now.origin, log_key=now.log_key)
+        return evolve(shown, member=number or shown.member)
     row = cluster.member(store, number)
     if row is None:
         raise LookupError(f"{layout.serverdir} has neither the token of a replica nor a log that it is a member of")
     origin = cluster.origin(store)
     return Credentials(row.name, origin.origin, origin.log_key, None, number, "", (), node_key)
+
+
+def by_token(token: ReplicaToken, node_key: Ed25519PrivateKey) -> Credentials:
+    """Return those of who has *token*; *node_key* is what a member signs with."""
+    known = Known(token.size, token.root)
+    shown = token.bearer if token.secret else ""
+    return Credentials(token.name, token.origin, token.log_key, known, token.member, shown, token.urls, node_key)
 
 
 def read(layout: Layout, reader: Reader) -> Credentials:

@@ -204,7 +204,7 @@ def origin_under(origin: str, epoch: int) -> str:
 
 def epoch_under(origin: str) -> int:
     """Return the epoch that began *origin*, 0 if that is the log's first one."""
-    found = re.search(r"/e([0-9]{1,10})\.([0-9]{1,4})$", origin, re.ASCII)
+    found = re.search(r"/e([0-9]{1,10})\.([0-9]{1,4})\Z", origin, re.ASCII)
     return 0 if found is None else epoch_of(int(found[1]), int(found[2]))
 
 

@@ -1,20 +1,23 @@
 """The command: ``python -m ops.bench``; see README.md beside this file."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 import click
 from attrs import evolve
 
-from ops.bench import big, corpus, mirror, mirror_bars, report, rounds
+from ops.bench import big, corpus, mirror, mirror_bars, replica_bars, replica_million, replicas, report, rounds
 from ops.bench.bars import Bar, bars
 from ops.bench.figures import Figures
 from ops.bench.processes import BenchError
 
+W = TypeVar("W", rounds.Wish, mirror.Wish, replicas.Wish)
 _CACHE = Path(__file__).resolve().parents[2] / ".bench"
 _FULL = rounds.Wish(corpus.FULL, rounds=3, window_s=2.0, upload_limit_s=4.0)
 _QUICK = rounds.Wish(corpus.QUICK, rounds=1, window_s=1.0, upload_limit_s=1.0)
@@ -24,34 +27,49 @@ _QUICK = rounds.Wish(corpus.QUICK, rounds=1, window_s=1.0, upload_limit_s=1.0)
 @click.option("--quick", is_flag=True, help="A small corpus and one round, to check the plumbing.")
 @click.option("--big", "is_big", is_flag=True, help="100,000 files and projects, ledgerpi only.")
 @click.option("--mirror", "is_mirror", is_flag=True, help="Mirrors of a local upstream, proxpi among them.")
+@click.option("--replicas", "is_replicas", is_flag=True, help="New replicas; with --big, of a million entries.")
 @click.option("--rows", "pattern", default="*", show_default=True, help="Rows to run, as in a shell.")
 @click.option("--rounds", "count", type=click.IntRange(1), help="Default: 3, with --quick 1.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures here.")
 def main(  # noqa: PLR0913 - one for each option
-    *, quick: bool, is_big: bool, is_mirror: bool, pattern: str, count: int | None, json_file: Path | None
+    *,
+    quick: bool,
+    is_big: bool,
+    is_mirror: bool,
+    is_replicas: bool,
+    pattern: str,
+    count: int | None,
+    json_file: Path | None,
 ) -> None:
     """Compare ledgerpi with devpi-server and nginx on this machine."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stopped)  # the servers are ended on the way out
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed programs have their bytecode beside them
     _make_cache()
     say = partial(click.echo, err=True)
     try:
-        if is_big:
+        if is_big and is_replicas:
+            entries = replica_million.QUICK if quick else replica_million.FULL
+            figures, judged = replica_million.run(_CACHE, entries, say), replica_million.bars()
+        elif is_replicas:
+            of_replicas = _asked(replicas.QUICK_WISH if quick else replicas.FULL_WISH, pattern, count)
+            figures, judged = replicas.run(of_replicas, _CACHE, say), replica_bars.bars()
+        elif is_big:
             figures, judged = big.run(_CACHE, big.QUICK if quick else big.FULL, say), big.bars()
         elif is_mirror:
-            asked = mirror.QUICK_WISH if quick else mirror.FULL_WISH
-            asked = evolve(asked, pattern=pattern, rounds=count or asked.rounds)
-            figures, judged = mirror.run(asked, _CACHE, say), mirror_bars.bars()
+            of_mirrors = _asked(mirror.QUICK_WISH if quick else mirror.FULL_WISH, pattern, count)
+            figures, judged = mirror.run(of_mirrors, _CACHE, say), mirror_bars.bars()
         else:
-            wish = _QUICK if quick else _FULL
-            wish = evolve(wish, pattern=pattern, rounds=count or wish.rounds)
-            figures = rounds.run(wish, _CACHE, say)
-            judged = bars()
+            figures, judged = rounds.run(_asked(_QUICK if quick else _FULL, pattern, count), _CACHE, say), bars()
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     if quick:
         click.echo("A small corpus: this checks the plumbing; the bars are meant for the full one.")
     _print(figures, list(judged), json_file)
+
+
+def _asked(wish: W, pattern: str, count: int | None) -> W:
+    return evolve(wish, pattern=pattern, rounds=count or wish.rounds)
 
 
 def _print(figures: Figures, judged: Iterable[Bar], json_file: Path | None) -> None:

@@ -11,6 +11,7 @@ from ops.bench.processes import HOST, BenchError
 _TIMEOUT_S = 120.0
 _PIECE = 1 << 18  # bytes
 _END = b"\r\n\r\n"
+_LAST = b"0" + _END  # chunk
 
 
 @frozen
@@ -21,6 +22,7 @@ class Timed:
     first_s: float  # the head and the first byte of the body
     whole_s: float
     size: int  # bytes of the body
+    body: bytes = b""  # as sent, if it was to be kept
 
 
 @define
@@ -30,8 +32,10 @@ class Clock:
     port: int
     _socket: socket.socket | None = None
 
-    def ask(self, request: bytes) -> Timed:
+    def ask(self, request: bytes, *, keep: bool = False) -> Timed:
         """Send *request* and return how long its answer took; connecting counts, as it does for clients.
+
+        The body is dropped unless it is to be kept.
 
         Raises:
             BenchError: the connection ended in the middle.
@@ -46,11 +50,12 @@ class Clock:
         if not body and length:
             body = self._receive()
         first = time.perf_counter()
-        size = self._rest(body, length)
+        pieces: list[bytes] | None = [body] if keep else None
+        size = self._rest(body, length, pieces)
         whole = time.perf_counter()
         if b"\r\nconnection: close\r\n" in head:
             self.close()
-        return Timed(int(head.split(b" ", 2)[1]), first - began, whole - began, size)
+        return Timed(int(head.split(b" ", 2)[1]), first - began, whole - began, size, b"".join(pieces or ()))
 
     def close(self) -> None:
         """Close the connection."""
@@ -66,15 +71,14 @@ class Clock:
         head, _, body = data.partition(_END)
         return head.lower() + b"\r\n", body
 
-    def _rest(self, body: bytes, length: int | None) -> int:
+    def _rest(self, body: bytes, length: int | None, pieces: list[bytes] | None) -> int:
         """Receive the rest and return the size of all; without *length* the body is in chunks (RFC 9112)."""
-        if length is None:
-            while not body.endswith(b"0" + _END):
-                body += self._receive()
-            return len(body)
-        size = len(body)
-        while size < length:
-            size += len(self._receive())
+        size, end = len(body), body[-len(_LAST) :]
+        while (not end.endswith(_LAST)) if length is None else size < length:
+            piece = self._receive()
+            size, end = size + len(piece), (end + piece)[-len(_LAST) :]
+            if pieces is not None:
+                pieces.append(piece)
         return size
 
     def _receive(self) -> bytes:

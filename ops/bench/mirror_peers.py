@@ -1,6 +1,5 @@
 """The mirrors side by side: how each is told of its upstream, and when its pages count as old."""
 
-import subprocess
 import sys
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -12,12 +11,11 @@ from ops.bench import load
 from ops.bench.mirror_corpus import MIRROR
 from ops.bench.peers import Devpi, Index, Ledgerpi, Peer
 from ops.bench.prepare import ROOT_PASSWORD
-from ops.bench.processes import HOST, BenchError
+from ops.bench.processes import HOST, BenchError, run_to_its_end
 from ops.bench.targets import Page, Target
 
 EXPIRY_S = 3_600  # that a page counts as fresh, unless a row is about old ones
 STAGE = "root/stage"  # ledgerpi's own, for comparison
-_INIT_TIMEOUT_S = 120
 _THREADS = 8
 _DOWNLOAD_S = 60  # that proxpi may take for a file before it sends clients to upstream instead
 
@@ -63,7 +61,7 @@ class DevpiMirror(IndexMirror, Devpi):
         Index.__init__(self, folder)
         self._programs = programs
         options = ["--serverdir", str(self.serverdir), "--no-root-pypi", "--root-passwd", ROOT_PASSWORD]
-        _run([str(programs / "devpi-init"), *options])
+        run_to_its_end([str(programs / "devpi-init"), *options])
 
     def command(self, *, workers: int | None) -> list[str]:
         """Return the command, as installed."""
@@ -89,7 +87,7 @@ class LedgerpiMirror(IndexMirror, Ledgerpi):
             raise BenchError("ledgerpi is not installed in this environment")
         super().__init__(folder, program)
         options = ["--serverdir", str(self.serverdir), "--root-password", ROOT_PASSWORD, "--mirror-url", url]
-        _run([str(program), "init", *options])
+        run_to_its_end([str(program), "init", *options])
 
     def command(self, *, workers: int | None) -> list[str]:
         """Return the command; the upstream is at a private address."""
@@ -138,11 +136,3 @@ class Proxpi(Mirror):
         if isinstance(target, Page):
             return f"/index/{target.project}/"
         return f"/index/{target.release.project}/{target.release.filename}"
-
-
-def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(  # noqa: S603 - the commands are those of this file
-        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_INIT_TIMEOUT_S, check=False
-    )
-    if done.returncode:
-        raise BenchError(f"{command[0]}: {(done.stdout + done.stderr).decode(errors='replace')[-2000:]}")

@@ -17,7 +17,7 @@ from changelog.env import Env
 from ops.bench import load
 from ops.bench.corpus import DEV
 from ops.bench.prepare import ROOT_PASSWORD
-from ops.bench.processes import BenchError, Server, free_port
+from ops.bench.processes import START_TIMEOUT_S, BenchError, Server, free_port
 from ops.bench.targets import JSON, Page, Target
 
 _INIT_TIMEOUT_S = 60
@@ -29,6 +29,7 @@ class Peer(ABC):
     name: str
     hello = "/+api"  # answers 200 as soon as the server is up
     renders_anew = False  # each page for each request
+    start_timeout_s = START_TIMEOUT_S
 
     def __init__(self, folder: Path) -> None:
         """Keep state and output of the server in *folder*."""
@@ -46,9 +47,21 @@ class Peer(ABC):
 
     def start(self, on_cores: Sequence[int], *, workers: int | None = None) -> float:
         """Start on the cores given and return the seconds to the first answer."""
+        self.spawn(on_cores, workers=workers)
+        return self.wait_until_answers()
+
+    def spawn(self, on_cores: Sequence[int], *, workers: int | None = None) -> None:
+        """Start, and wait for nothing."""
         log = self.folder / f"{self.name}.log"
         self._server = Server(self.command(workers=workers), log, on_cores)
-        return self._server.wait_until_answers(self.port, self.hello)
+
+    def wait_until_answers(self) -> float:
+        """Return the seconds from the start to the first answer.
+
+        Raises:
+            BenchError: it ended, or gave none in time.
+        """
+        return self.server.wait_until_answers(self.port, self.hello, self.start_timeout_s)
 
     def stop(self) -> None:
         """End the server if it runs."""
@@ -57,11 +70,16 @@ class Peer(ABC):
             self._server = None
 
     @property
-    def pid(self) -> int:
-        """The root of the running server's process tree."""
+    def server(self) -> Server:
+        """The running server."""
         if not self._server:
             raise BenchError(f"{self.name} is not running")
-        return self._server.pid
+        return self._server
+
+    @property
+    def pid(self) -> int:
+        """The root of the running server's process tree."""
+        return self.server.pid
 
 
 class Index(Peer):

@@ -164,6 +164,7 @@ def test_the_public_indexs_other_host_is_asked_for_files(site: Site) -> None:
         index = site.mirror(other)
         assert site.nobody.get(site.path(index, dist.owner, dist.filename), ANY).content == dist.content
         assert other.files()[0].headers["host"].startswith("localhost:")
+        site.wait_for_fetched(dist.filename)
 
 
 def test_an_unchanged_page_is_revalidated_and_writes_nothing(site: Site, index: str, up: Upstream) -> None:

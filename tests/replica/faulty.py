@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -36,10 +37,11 @@ class Faulty:
     faults: dict[str, Fault] = field(factory=dict)  # by SHA-256
     refuses: bool = False  # new connections end at once, others with the next request
     port: int = 0
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def count(self, sha256: str) -> int:
         """Return how often a file was asked for."""
@@ -134,14 +136,14 @@ class _Connection:
 
 
 @contextmanager
-def faulty(target: str) -> Iterator[Faulty]:
-    """Run a proxy to the node at *target*."""
-    proxy = Faulty(target)
+def faulty(target: str, tls: ssl.SSLContext | None = None) -> Iterator[Faulty]:
+    """Run a proxy to the node at *target*; it speaks TLS with clients if it has a context for that."""
+    proxy = Faulty(target, scheme="https" if tls else "http")
     started: Future[asyncio.AbstractEventLoop] = Future()
     ends = asyncio.Event()
 
     async def main() -> None:
-        server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=tls)
         proxy.port = server.sockets[0].getsockname()[1]
         started.set_result(asyncio.get_running_loop())
         await ends.wait()

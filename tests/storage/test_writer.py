@@ -69,7 +69,7 @@ def test_the_views_of_a_new_log_need_no_rebuild(opened: Node) -> None:
 def test_a_log_is_not_begun_twice(opened: Node) -> None:
     before = everything(opened.env)
     with pytest.raises(Conflict, match="4 entries"):
-        opened.writer.create("other", FIRST_EVENTS, (), 1025)
+        opened.writer.create(FIRST_EVENTS, (), 1025)
     assert everything(opened.env) == before
 
 

@@ -1,7 +1,7 @@
 """A cluster in memory for the model of promotion: small nodes that move by the product's own rules.
 
-Real are promises, votes, ballots, acknowledgements, folds and decisions about members. Small are the log, which is a list
-whose roots are a chain of hashes, and the net, which delivers a message late, never, or twice.
+Real are promises, votes, ballots, acknowledgements, folds and decisions about members. Small are the log, which is a
+list whose roots are a chain of hashes, and the net, which delivers a message late, never, or twice.
 """
 
 from collections.abc import Callable
@@ -179,7 +179,7 @@ class Cluster:
         first.acks = Acks(epoch_of(1, 1))
 
     def write(self, node: Node, more: int) -> None:
-        """Let a client write on a node that may be an old primary; the answer waits for *more* voters than it has to."""
+        """Let a client write on a node that may be an old primary, and wait for *more* voters than it has to."""
         if node.is_primary:
             self._commit(node, [UserCreated(UserName(f"user{self.next()}"), NONE)], more)
 
@@ -307,7 +307,7 @@ class Cluster:
             candidacy.answers[other.number], candidacy.answering[other.number] = answer, other
 
     def take_over(self, candidacy: Candidacy, newest: Callable[[Answer], tuple[int, int]]) -> None:
-        """Let a candidate copy the best history that was answered and begin its epoch, if so many answered as have to."""
+        """Let a candidate copy the best history that was answered and begin its epoch, if enough answered."""
         node = candidacy.node
         best = max(candidacy.answers.values(), key=newest)
         other = candidacy.answering[best.member]

@@ -1,6 +1,7 @@
 """Acknowledgements: whose count, for which epoch, and which answers they release."""
 
 import asyncio
+from collections.abc import Collection
 
 from attrs import evolve
 
@@ -13,6 +14,7 @@ from tests.unit.members import FIRST_EPOCH
 NOW = Voting((1, 2, 3), 1, (), 0, 0)
 ACK = Ack(2, FIRST_EPOCH, 7, bytes(32), (), BEGIN)
 BLOB = b"b" * 32
+Holders = Collection[int] | None
 
 
 def heard(*acks: Ack, epoch: int = FIRST_EPOCH) -> Acks:
@@ -58,10 +60,10 @@ def test_a_blob_that_is_missing_holds_up_its_own_upload_alone() -> None:
 
 
 class Sent:
-    """What an answer was sent with."""
+    """With whose copies answers were sent."""
 
     def __init__(self) -> None:
-        self.holders: list[int | None] = []
+        self.holders: list[Holders] = []
 
     def waiting(self, serial: int = 7, *, digests: frozenset[bytes] = frozenset(), replicas: int = 1) -> Waiting:
         return Waiting(serial, digests, replicas, self.holders.append)
@@ -89,14 +91,14 @@ async def test_an_answer_that_waits_for_two_is_not_sent_for_one() -> None:
     assert sent.holders == [None]
 
 
-async def test_an_answer_that_waited_too_long_says_how_many_have_it() -> None:
+async def test_an_answer_that_waited_too_long_says_who_has_it() -> None:
     acks, sent = heard(ACK), Sent()
     acks.wait(sent.waiting(replicas=2), 0.01)
     await asyncio.sleep(0.1)
-    assert sent.holders == [1]
+    assert sent.holders == [{2}]
     acks.take(evolve(ACK, member=3))
     acks.release(NOW)
-    assert sent.holders == [1]
+    assert sent.holders == [{2}]
 
 
 async def test_who_gives_up_answers_all_that_wait() -> None:
@@ -104,4 +106,4 @@ async def test_who_gives_up_answers_all_that_wait() -> None:
     for serial in (1, 2, 3):
         acks.wait(sent.waiting(serial), 10)
     acks.give_up()
-    assert sent.holders == [0, 0, 0]
+    assert sent.holders == [set()] * 3

@@ -155,8 +155,8 @@ def test_only_one_change_is_under_way(command: Command) -> None:
     folding = voters(3, enrolled("n4"), added(4), MembersSettled(), DurabilitySet(1))
     with pytest.raises(Conflict, match=f"the change of entry {folding.serials[-1]} is not settled yet"):
         decided(folding.store, command)
+    folding.add(enrolled("n5"))
     with pytest.raises(Conflict, match="is not settled yet"):
-        folding.add(enrolled("n5"))
         joined(folding.store, join("n5", 5))
 
 

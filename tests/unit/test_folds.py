@@ -62,7 +62,7 @@ def test_the_first_entry_names_origin_and_key(folding: Folding) -> None:
 
 def test_a_member_is_listed_by_its_number(folding: Folding) -> None:
     folding.add(MemberAdded("n2", 258, "url", b"k", voter=True, may_promote=False))
-    member = Member("n2", "url", b"k", voter=True, may_promote=False)
+    member = Member("n2", "url", b"k", voter=True, may_promote=False, cosigner_key=b"", until=0)
     assert list(cluster.members(folding.store)) == [(258, member)]
 
 

@@ -57,7 +57,7 @@ async def asking(folder: Path, asked: Counter[str]) -> AsyncIterator[ReplicaMirr
         made.mkdir(exist_ok=True)
     state.prepare(config.layout.local)
     follow.write(config.following_file, Following(FOLLOWING, url))
-    reader, primary = Reader(config.layout.changelog, nodes.SMALL_MAP), Primary(config)
+    reader, primary = Reader(config.layout.changelog, nodes.SMALL_MAP), Primary(config, "eu-1")
     mirrors = ReplicaMirrors(config, primary, reader, News(reader, Submit(config.layout.socket)))
     try:
         yield mirrors

@@ -1,5 +1,7 @@
 """Statements of members: who signed is known, and none is good as one of another kind."""
 
+from typing import Any
+
 import pytest
 from attrs import evolve, frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -59,7 +61,7 @@ def test_answers_questions_and_acknowledgements_are_not_good_as_each_other() -> 
     ask = ASKS.sign(Ask(3, 2051, BEGIN), LOG_KEY)
     answer = ANSWERS.sign(Answer(3, 2051, 1025, 7, bytes(32)), LOG_KEY)
     ack = ACKS.sign(Ack(3, 1025, 7, bytes(32), (), BEGIN), LOG_KEY)
-    kinds = (ASKS, ANSWERS, ACKS)
+    kinds: tuple[Signing[Any], ...] = (ASKS, ANSWERS, ACKS)
     for place, signed in enumerate((ask, answer, ack)):
         for other, kind in enumerate(kinds):
             if other == place:

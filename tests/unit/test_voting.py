@@ -140,9 +140,9 @@ def test_holders_and_answers_have_a_voter_in_common(
 
 @given(votings())
 def test_every_least_set_of_holders_meets_every_least_set_of_answers(now: Voting) -> None:
-    everyone = range(1, 8)
-    holding = [set(few) for size in range(7) for few in combinations(range(2, 8), size) if is_held(now, PRIMARY, few, 0)]
-    answering = [set(few) for size in range(8) for few in combinations(everyone, size) if not list(lacking(now, few))]
+    some = [set(few) for size in range(8) for few in combinations(range(1, 8), size)]
+    holding = [few for few in some if is_held(now, PRIMARY, few, 0)]
+    answering = [few for few in some if not list(lacking(now, few))]
     least = [few for few in holding if not any(other < few for other in holding)]
     for answered in (few for few in answering if not any(other < few for other in answering)):
         assert all((few | {PRIMARY}) & answered for few in least)
