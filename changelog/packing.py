@@ -5,6 +5,7 @@ enumerations of text and unions of them. Named tuples are read as plain ones. Th
 canonical: msgpack's shortest form of each value, so that equal values have equal bytes.
 """
 
+import reprlib
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from itertools import product
@@ -69,7 +70,7 @@ class Packing(Generic[T]):
             raise InvalidEntry(f"{self.cls.__name__} has {len(self._checks)} fields, not {len(plain)}")
         for check, item, name in zip(self._checks, plain, self.names, strict=True):
             if not check(item):
-                raise InvalidEntry(f"{self.cls.__name__}.{name} can not be {item!r}")
+                raise InvalidEntry(f"{self.cls.__name__}.{name} can not be {reprlib.repr(item)}")
         return self.cls(*(self._with_enums(plain) if self._enums else plain))
 
     def pack(self, value: T) -> bytes:

@@ -10,8 +10,10 @@ from changelog.records import Record
 from changelog.views import cluster
 from changelog.writer import Already, Committed, Proposal, Writer
 from ops.node import locked, writer_lives
+from ops.roles import bring_views_up
 from server import keys, roles
 from server.commands import OPERATOR, Caller, Command, Request
+from server.config import Config
 from server.decide import decide
 from server.layout import Layout
 from server.wire import ask
@@ -27,6 +29,7 @@ def carry_out(layout: Layout, command: Command, records: Sequence[Record] = ()) 
         LedgerpiError: it is refused, the node is a replica, or another process has the lock.
         OutcomeUnknown: the writer ended before it answered.
     """
+    bring_views_up(Config(layout.serverdir))
     if roles.of_node(layout) == roles.REPLICA:
         raise Refused(f"{layout.serverdir} holds a replica: its primary has to decide")
     if not writer_lives(layout):

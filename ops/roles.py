@@ -91,8 +91,10 @@ def programs(config: Config) -> Programs:
     """Return what the node runs as what it is now."""
     if not isinstance(config, ReplicaConfig):
         return PRIMARY
+    rejoin.finish(config.layout)
     if _has_no_copy(config):
         return COPYING
+    rejoin.forget(config.layout)
     if roles.of_node(config.layout) == roles.REPLICA:
         return REPLICA
     config.following_file.unlink(missing_ok=True)

@@ -93,4 +93,4 @@ def _finish(env: Env, config: ReplicaConfig, signed: bytes) -> None:
         if vouched.size == log.head(store).size:
             vouching.keep(store, signed)
     config.layout.local.mkdir(mode=0o700, exist_ok=True)
-    word.keep(config.word_file, Word(signed, vouched.at, time.time_ns() // 1_000))
+    word.keep(config.word_file, Word(signed, vouched.epoch, vouched.at, time.time_ns() // 1_000))

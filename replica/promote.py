@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import aiohttp
 from attrs import frozen
 
+from changelog import log
 from changelog.copying import Batch
 from changelog.errors import Conflict, Refused, Unavailable
 from changelog.packing import Packing
@@ -175,17 +176,19 @@ class Candidate:
             return {number for setting in voting.find(store).settings for number in setting.voters}
 
     async def _copy(self, plan: Plan) -> None:
-        """Copy exactly what the best answer says, if this node has less."""
+        """Copy exactly what the best answer says, if this node has less.
+
+        Raises:
+            Conflict: this node has entries that are not in that history.
+        """
         best = plan.best
         with self._reader.snapshot() as store:
-            cursor = cursor_of(store, self._shown.origin)
-        if cursor.at.size >= best.size and best.member != plan.own.member and best.epoch > plan.own.epoch:
-            raise Conflict(
-                f"this node has entries that {plan.names[best.member]} has not; let it follow that one first"
-            )
-        if best.member == plan.own.member or cursor.at.size >= best.size:
+            head = log.head(store)
+        if (head.epoch, head.size) >= (best.epoch, best.size):
             return
         peer = next(peer for peer in self._peers.others(plan.own.member) if peer.number == best.member)
+        if head.size >= best.size:
+            raise Conflict(f"this node has entries that {peer.name} has not; let it follow that one first")
         await self._copy_from(peer, best)
 
     async def _copy_from(self, peer: Peer, best: Answer) -> None:

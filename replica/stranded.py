@@ -56,9 +56,11 @@ def bundle(layout: Layout, store: Store, after: int) -> Path:
     )
     making = layout.serverdir / FOLDER / "new"
     shutil.rmtree(making, ignore_errors=True)
-    (making / "blobs").mkdir(parents=True, mode=0o700)
+    for folder in (making.parent, making, making / "blobs"):
+        folder.mkdir(mode=0o700, exist_ok=True)
     _keep_blobs(Blobs(layout.blobs), making / "blobs", [*_uploads(events), *digests])
-    with (making / "tail").open("wb") as file:
+    descriptor = os.open(making / "tail", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # private records are in it
+    with os.fdopen(descriptor, "wb") as file:
         file.write(_TAILS.pack(tail))
         file.flush()
         os.fsync(file.fileno())

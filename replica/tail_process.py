@@ -51,7 +51,7 @@ class Follower:
         self._told = follow.NEVER
         self._copied = False  # anything came over the last connection
         self._most = MAX_BATCH_BYTES  # of a batch; fewer while links break before one is whole
-        self._word = (0, 0.0)  # time of the newest word, and when it came by the loop's clock
+        self._word = ((0, 0), 0.0)  # epoch and time of the newest word, and when it came by the loop's clock
 
     async def run(self) -> None:
         """Follow until this is cancelled."""
@@ -121,11 +121,11 @@ class Follower:
 
     def _check_word(self, source: Source, signed: bytes) -> None:
         """Raise Unavailable if the words that come are old ones: who sends them hears of no primary itself."""
-        at, now = VOUCHED.claimed(signed).at, asyncio.get_running_loop().time()
-        if at > self._word[0]:
-            self._word = (at, now)
+        word, now = VOUCHED.claimed(signed), asyncio.get_running_loop().time()
+        if (word.epoch, word.at) > self._word[0]:
+            self._word = ((word.epoch, word.at), now)
         elif now > self._word[1] + SAME_WORD_S:
-            raise Unavailable(f"{source.url} hears of no primary since {time.ctime(at / 1e6)}")
+            raise Unavailable(f"{source.url} hears of no primary since {time.ctime(word.at / 1e6)}")
 
     async def _leave(self, answer: bytes) -> None:
         """Leave a history that a new primary did not take over: the writer sees to it that nothing is lost."""

@@ -16,6 +16,7 @@ class Word:
     """A word that was checked."""
 
     signed: bytes  # as ``changelog.vouching`` has it
+    epoch: int
     at: int  # microseconds since 1970, by the primary's clock
     arrived: int  # the same by this node's clock
 
@@ -47,7 +48,7 @@ def keep(path: Path, word: Word) -> None:
         OSError: it can not be written.
     """
     before = find(path)
-    if before is None or before.at < word.at:
+    if before is None or (before.epoch, before.at) < (word.epoch, word.at):  # clocks of two primaries may differ
         temporary = path.with_suffix(".new")
         temporary.write_bytes(_WORDS.pack(word))
         temporary.replace(path)

@@ -125,7 +125,7 @@ class ReplicaService(WriterService):
         with self.env.read() as store:
             vouched = check_vouched(store, signed)
         with suppress(OSError):  # no space: the copy looks older than it is
-            word.keep(self._word_file, Word(signed, vouched.at, time.time_ns() // 1_000))
+            word.keep(self._word_file, Word(signed, vouched.epoch, vouched.at, time.time_ns() // 1_000))
         return (vouched.at,)
 
     async def _vouch(self) -> Reply:

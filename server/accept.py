@@ -15,6 +15,7 @@ from server.counts import Counts
 from server.patience import Patience, PatientServer
 
 PATIENCE_S = 0.002  # that a worker with more connections than another gives it
+SETTLE_S = 0.2  # at the end, for connections that are being made
 HANDSHAKE_S = 20.0  # for a client's part of it
 PAUSE_S = 0.2  # when the system can take no more connections
 
@@ -61,6 +62,10 @@ class Acceptor:
         if self._paused is not None:
             self._paused.cancel()
         if self._tasks:
+            await asyncio.wait(self._tasks, timeout=SETTLE_S)
+        for task in self._tasks:
+            task.cancel()  # who connected and says nothing
+        if self._tasks:
             await asyncio.wait(self._tasks)
 
     def _resume(self) -> None:
@@ -103,6 +108,6 @@ class Acceptor:
             await self._loop.connect_accepted_socket(
                 self._server, connection, ssl=self._tls, ssl_handshake_timeout=HANDSHAKE_S
             )
-        except (OSError, ConnectionError):  # no TLS, or none that is taken: ssl.SSLError is an OSError
+        except (OSError, asyncio.CancelledError):  # no TLS, or none that is taken: ssl.SSLError is an OSError
             self._counts.add(-1)
             connection.close()

@@ -8,6 +8,7 @@ from changelog.reader import Reader
 from server.executors import for_reading
 from server.stream import batch_frame
 
+MOST_KEPT = 64  # frames
 FEW = 20  # entries that are read between other tasks
 
 
@@ -47,7 +48,7 @@ class Batches:
         found = self._kept.get((after, wish))
         if found is None:
             found = self._read(after, wish)
-            if found.seen == size:
+            if found.seen == size and len(self._kept) < MOST_KEPT:
                 self._size = size
                 self._kept[after, wish] = found
         return found

@@ -6,6 +6,7 @@ import binascii
 from attrs import frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from changelog import log
 from changelog.errors import InvalidProof, Unauthenticated
 from changelog.signing import Signing
 from changelog.tables import Store
@@ -45,6 +46,8 @@ def member_with(store: Store, text: str, now_s: float) -> int:
         raise Unauthenticated(f"this is not the token of a member: {error}") from error
     if cluster.member(store, token.member) is None:
         raise Unauthenticated(f"member {token.member} was removed")
+    if not log.continues(token.origin, cluster.origin(store).origin):
+        raise Unauthenticated(f"the token of member {token.member} is for {token.origin!r:.200}")
     if abs(token.at - now_s) > GOOD_FOR_S:
         raise Unauthenticated(f"the token of member {token.member} was made {abs(token.at - now_s):.0f} s from now")
     return token.member

@@ -19,6 +19,7 @@ ALIVE = "alive"  # the primary's signed word for its head
 BEHIND, DIVERGED, STRANGE = "behind", "diverged", "origin"  # why there is no stream
 
 SMALL = 1_024  # bytes; deflating fewer saves little
+MAX_RATIO = 40  # entries are mostly digests; ten times what any of them were seen to make
 LEVEL = 1  # of zlib: 0.56 of the bytes for 7 us an entry; level 6 makes it 0.55 for 11 us
 
 _BATCHES = Packing(Batch)
@@ -90,11 +91,12 @@ def read_frame(frame: Frame) -> Batch | bytes:
 
 def _inflated(packed: bytes) -> Batch:
     unpacking = zlib.decompressobj()
+    most = min(MAX_FRAME, MAX_RATIO * len(packed) + SMALL)
     try:
-        raw = unpacking.decompress(packed, MAX_FRAME)
+        raw = unpacking.decompress(packed, most)
     except zlib.error as error:
         raise InvalidEntry(f"a batch that can not be unpacked: {error}") from error
     if not unpacking.eof:
-        raise InvalidEntry(f"a batch of over {MAX_FRAME} bytes, or not a whole one")
+        raise InvalidEntry(f"a batch of over {most} bytes, or not a whole one")
     plain = unpackb(raw)
     return _BATCHES.value(plain if isinstance(plain, tuple) else ())

@@ -112,9 +112,9 @@ def connect(path: Path) -> socket.socket:
 
 
 def wake(path: Path) -> None:
-    """Let who listens at *path* know that there is something to do; nobody has to be there, and nobody is waited for."""
+    """Let who listens at *path* know that there is something to do; nobody is waited for, or has to be there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client, suppress(OSError), short_path(path) as name:
-        client.setblocking(False)
+        client.settimeout(0)
         client.connect(name)
 
 

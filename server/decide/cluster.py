@@ -92,7 +92,7 @@ def set_durability(store: Store, caller: Caller, command: SetDurability) -> Deci
     nowhere = [row.name for number, row in cluster.members(store) if number in now.voters and not row.url]
     if command.replicas and nowhere:
         raise Conflict(
-            f"where {', '.join(nowhere)} is was never told (--member-url), so nobody could ask who took over"
+            f"{', '.join(nowhere)} never told where they are (--member-url), so none could ask who took over"
         )
     return [DurabilitySet(command.replicas), *_settled(store, max(command.replicas, voting.required(store)))]
 
