@@ -48,7 +48,7 @@ def voting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Voting]:
 
 def acknowledges(primary: Node) -> bool:
     """Return whether the voter says that it has everything."""
-    row = next((row for row in status(primary)["members"] if row["name"] == "voter"), {})
+    row: dict[str, int] = next((row for row in status(primary)["members"] if row["name"] == "voter"), {})
     return (row.get("entries-behind"), row.get("files-missing")) == (0, 0)
 
 

@@ -10,13 +10,14 @@ import pytest
 from attrs import define, evolve, field
 
 from changelog import checkpoint, log
-from changelog.events.cluster import DurabilitySet, MembersSettled
+from changelog.events.cluster import DurabilitySet, MemberRemoved, MembersSettled
 from changelog.events.users import UserCreated
 from changelog.names import UserName
 from changelog.records import NONE
 from changelog.views import voting
 from changelog.writer import Already, Outcome, Proposal, Writer
 from server.acks import Ack
+from server.ballots import Answer
 from server.commands import OPERATOR, Caller, DeleteUser, Request
 from server.connection import Connection
 from server.copies import Copies
@@ -180,6 +181,17 @@ async def test_a_member_that_has_more_of_this_epoch_means_that_the_disk_is_old(t
         assert desk.copies.conflict_with(evolve(ack, epoch=FIRST_EPOCH + 1, size=99)) == ""
         for other in (evolve(ack, size=head.size + 1), evolve(ack, root=bytes(32))):
             assert "its disk is older than it believes, or was copied" in desk.copies.conflict_with(other)
+
+
+async def test_who_is_no_voter_stops_no_writes_whatever_it_says_that_it_has(tmp_path: Path) -> None:
+    async with opened(tmp_path, 1) as desk:
+        desk.node.commit(added(4, voter=False, may_promote=False), added(5), MemberRemoved(5))
+        head = desk.head
+        for member in (4, 5, 9):
+            ack = Ack(member, FIRST_EPOCH, 1 << 60, bytes(32), (), BEGIN)
+            said = Answer(member, 0, FIRST_EPOCH, head.size, bytes(32), ((FIRST_EPOCH, 1),))
+            assert desk.copies.conflict_with(ack) == ""
+            assert desk.copies.conflict_with(said) == ""
 
 
 @pytest.mark.parametrize("alone", [True, False])

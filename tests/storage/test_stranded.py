@@ -1,6 +1,8 @@
 """Stranded tails: all that a node leaves is in the bundle, on the same disk blocks, before anything else is touched."""
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from changelog.writer import Proposal
 from ops.cli import main
 from replica import rejoin, stranded
 from replica.config import ReplicaConfig
-from replica.create import is_enrolled, read_token
+from replica.create import is_enrolled, make_log, read_token
+from replica.rejoin import NEW, OLD, Fork
 from server import keys
 from server.layout import Layout
 from tests.nodes import FIRST_EVENTS, LOG_KEY, ORIGIN, SMALL_MAP, Node, node, uploaded
@@ -123,12 +126,23 @@ def test_the_command_shows_what_was_left(left: Node) -> None:
     assert "hunter2" not in shown.output
 
 
-def leave(left: Node) -> ReplicaConfig:
+def test_what_was_left_is_for_the_owner_of_the_node_alone(left: Node) -> None:
+    before = os.umask(0)
+    try:
+        named = layout_of(left).serverdir / "stranded" / bundled(left)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (named.parent, named, named / "blobs")} == {0o700}
+    assert (named / "tail").stat().st_mode & 0o777 == 0o600
+
+
+def leave(left: Node, promised: int = PROMISED, later: int = PROMISED) -> ReplicaConfig:
     config = ReplicaConfig(left.folder, map_size=SMALL_MAP)
-    with left.env.write() as store:
-        promise.give(store, PROMISED)
+    if promised:
+        with left.env.write() as store:
+            promise.give(store, promised)
     with left.env.read() as store:
-        rejoin.leave(config, store, AFTER)
+        rejoin.leave(config, store, Fork(AFTER, later))
     return config
 
 
@@ -149,13 +163,65 @@ def test_who_leaves_keeps_the_promise_and_nothing_of_the_log(left: Node, tmp_pat
     assert (token.size, token.root, token.member, token.secret) == (AFTER, root, 1, b"")
 
 
-@pytest.mark.parametrize("crash", ["before", "between", "after"])
-def test_a_crash_between_two_logs_leaves_one_of_them(tmp_path: Path, crash: str) -> None:
-    layout = Layout(tmp_path)
-    missing = {"before": rejoin.OLD, "between": "changelog", "after": rejoin.NEW}[crash]
-    for name in {"changelog", rejoin.NEW, rejoin.OLD} - {missing}:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / name).touch()
+@pytest.mark.parametrize(
+    ("promised", "later", "kept"),
+    [(0, PROMISED, PROMISED), (PROMISED, epoch_of(3, 3), epoch_of(3, 3)), (epoch_of(4, 1), PROMISED, epoch_of(4, 1))],
+    ids=["nothing", "less", "more"],
+)
+def test_who_leaves_promises_the_epoch_that_it_leaves_for(left: Node, promised: int, later: int, kept: int) -> None:
+    assert promised_in(leave(left, promised, later).layout.changelog) == kept
+
+
+@contextmanager
+def log_in(folder: Path) -> Iterator[Env]:
+    """Open the log that is in a folder, read and written to by no other process or name."""
+    moved = folder.rename(folder.with_name("moved"))  # LMDB opens a folder once, by its name
+    env = Env(moved, VIEW_TABLES, readonly=False, map_size=SMALL_MAP, durable=False)
+    try:
+        yield env
+    finally:
+        env.close()
+        moved.rename(folder)
+
+
+def promised_in(folder: Path) -> int:
+    with log_in(folder) as env, env.read() as store:
+        return promise.given(store)
+
+
+def put(layout: Layout, name: str, promised: int) -> None:
+    """Make an empty log under *name*, as it is left by a crash."""
+    make_log(layout, promised, SMALL_MAP).rename(layout.serverdir / name)
+
+
+@pytest.mark.parametrize(
+    ("there", "after"),
+    [
+        (["changelog"], ["changelog"]),
+        (["changelog", NEW], ["changelog"]),
+        ([OLD, NEW], [NEW]),
+        (["changelog", OLD], ["changelog"]),
+        (["changelog", OLD, NEW], ["changelog"]),
+    ],
+    ids="+".join,
+)
+def test_a_crash_while_a_log_is_left_loses_no_promise(tmp_path: Path, there: list[str], after: list[str]) -> None:
+    layout, numbers = Layout(tmp_path), {"changelog": 2, OLD: 3, NEW: 4}
+    for name in sorted(there, key=NEW.__eq__):  # the new one last: each is made under its name
+        put(layout, name, epoch_of(numbers[name], 1))
+    for _ in range(2):  # a crash in what is done after a crash
+        rejoin.finish(layout)
+        assert promised_in(layout.changelog) == epoch_of(numbers[after[0]], 1)
+        for name in {OLD} & {*there}:
+            assert promised_in(tmp_path / name) == epoch_of(numbers[OLD], 1)
+
+
+def test_the_old_log_stays_until_it_is_forgotten(left: Node) -> None:
+    before = (layout_of(left).changelog / "data.mdb").stat().st_ino
+    layout = leave(left).layout
     rejoin.finish(layout)
-    assert [path.name for path in layout.changelog.iterdir()] == [rejoin.NEW if crash == "between" else "changelog"]
-    assert not (tmp_path / rejoin.OLD).exists()
+    assert (layout.serverdir / OLD / "data.mdb").stat().st_ino == before
+    rejoin.forget(layout)
+    assert not (layout.serverdir / OLD).exists()
+    assert promised_in(layout.changelog) == PROMISED
+    rejoin.forget(layout)

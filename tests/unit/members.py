@@ -26,13 +26,13 @@ def public(number: int) -> bytes:
 
 def added(number: int, *, voter: bool = True, may_promote: bool = True) -> MemberAdded:
     """Return the event of a member that joined."""
-    return MemberAdded(f"n{number}", number, "", public(number), voter=voter, may_promote=may_promote)
+    return MemberAdded(f"n{number}", number, f"http://n{number}", public(number), voter=voter, may_promote=may_promote)
 
 
 def voters(count: int, *more: Event, replicas: int = 0) -> Folding:
     """Return the views of a settled cluster of *count* voters, the first of which is the primary, and of *more*."""
     folding = Folding()
-    folding.add(*FIRST_EVENTS)
+    folding.add(*(added(1) if isinstance(event, MemberAdded) else event for event in FIRST_EVENTS))
     for number in range(2, count + 1):
         folding.add(added(number), MembersSettled())
     if replicas:

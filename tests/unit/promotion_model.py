@@ -83,6 +83,11 @@ class Node:
         return self.key.public_key().public_bytes_raw()
 
     @property
+    def url(self) -> str:
+        """Where others reach it."""
+        return f"http://{self.name}"
+
+    @property
     def size(self) -> int:
         """How many entries it has."""
         return len(self.entries)
@@ -119,13 +124,13 @@ class Node:
         head = log.Head(self.entries[-1].epoch, self.size, self.roots[-1], self.size, note)
         log.set_head(self.store, head)
 
-    def leave(self, unique: int) -> None:
-        """Begin an empty log with the promise that was given; the cosigner key is another one from then on."""
-        given = promise.given(self.store)
+    def leave(self, unique: int, epoch: int) -> None:
+        """Begin an empty log that promises *epoch*, or a later one; the cosigner key is another one from then on."""
+        promised = max(promise.epoch(self.store), epoch)
         self.entries, self.store, self.roots = [], MemoryStore(), [EMPTY_ROOT]
         self.signed, self.is_copying, self.acks, self.held, self.waiting = 0, True, None, 0, []
         self.cosigner = f"cosigner {unique}".encode()
-        promise.keep(self.store, given)
+        promise.keep(self.store, promised)
 
     def begins_with(self, other: "Node", size: int) -> bool:
         """Return whether the first *size* entries are those of *other*."""
@@ -169,7 +174,7 @@ class Cluster:
         first.is_copying = False
         events: list[Event] = [
             LogCreated(ORIGIN, PUBLIC),
-            MemberAdded(first.name, 1, "", first.public, voter=True, may_promote=True),
+            MemberAdded(first.name, 1, first.url, first.public, voter=True, may_promote=True),
             PrimaryChanged(1, 0, 0, EMPTY_ROOT),
             *(ReplicaEnrolled(name, name.encode() * 32, voter=True, may_promote=True) for name in NAMES[1:count]),
         ]
@@ -196,7 +201,7 @@ class Cluster:
 
     def join(self, node: Node, primary: Node) -> None:
         """Have a primary make *node* a member, or note its new cosigner key."""
-        self.order(primary, Join(node.name, node.public, node.cosigner, ""))
+        self.order(primary, Join(node.name, node.public, node.cosigner, node.url))
 
     def _commit(self, node: Node, events: list[Event], more: int) -> None:
         for event in events:
@@ -247,7 +252,7 @@ class Cluster:
             return
         if not source.begins_with(node, node.size):
             if not node.is_copying and source.epoch > node.epoch:
-                node.leave(self.next())
+                node.leave(self.next(), source.epoch)
             return
         is_followed = source.epoch >= promise.epoch(node.store)
         end = min(node.size + count, source.size if is_followed else source.signed)

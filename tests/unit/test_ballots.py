@@ -21,7 +21,7 @@ def ask(member: int = 2, epoch: int = SECOND, signer: int | None = None) -> byte
 
 
 def answer(member: int, *, promised: int = 0, epoch: int = FIRST_EPOCH) -> bytes:
-    return ANSWERS.sign(Answer(member, promised, epoch, 7, bytes(32)), KEYS[member])
+    return ANSWERS.sign(Answer(member, promised, epoch, 7, bytes(32), ((FIRST_EPOCH, 1),)), KEYS[member])
 
 
 def three() -> Store:
@@ -33,7 +33,7 @@ def test_a_member_is_promised_an_epoch_of_its_own() -> None:
     ballots.promised(store, ask())
     assert promise.given(store) == SECOND
     head = log.head(store)
-    assert ballots.position(store, 3) == Answer(3, SECOND, FIRST_EPOCH, head.size, head.root)
+    assert ballots.position(store, 3) == Answer(3, SECOND, FIRST_EPOCH, head.size, head.root, ((FIRST_EPOCH, 1),))
 
 
 def test_the_same_question_may_come_twice() -> None:

@@ -85,6 +85,12 @@ def test_a_key_is_that_of_one_member() -> None:
         joined(voters(2, enrolled("n3")).store, join("n3", 2))
 
 
+def test_a_voter_has_to_tell_where_it_is() -> None:
+    with pytest.raises(InvalidOption, match=r"the voter n2 has to tell where it is \(--member-url\)"):
+        joined(voters(1, enrolled()).store, join(url=""))
+    assert joined(voters(1, enrolled(voter=False)).store, join(url=""))
+
+
 @pytest.mark.parametrize("more", [(), (enrolled(), ReplicaRevoked("n2"))], ids=["never", "revoked"])
 def test_who_is_not_enrolled_can_not_join(more: tuple[Event, ...]) -> None:
     with pytest.raises(Unauthenticated, match="no replica n2 is enrolled"):
@@ -139,6 +145,19 @@ def test_copies_are_asked_for_and_settled_later() -> None:
 def test_the_same_number_of_copies_is_nothing_new() -> None:
     folding = voters(2, replicas=1)
     assert decide(folding.store, OPERATING, SetDurability(1)) == Already(folding.serials[-1])
+
+
+def test_copies_are_not_asked_for_while_a_voter_never_told_where_it_is() -> None:
+    store = voters(3, MemberChanged(2, "", COSIGNER)).store
+    with pytest.raises(Conflict, match=r"n2 never told where they are \(--member-url\)"):
+        decided(store, SetDurability(1))
+    of_no_voter = voters(2, MemberAdded("n3", 3, "", public(3), voter=False, may_promote=False)).store
+    assert decided(of_no_voter, SetDurability(1)) == [DurabilitySet(1)]
+
+
+def test_copies_can_be_asked_for_no_longer_wherever_voters_are() -> None:
+    store = voters(2, MemberChanged(2, "", COSIGNER), replicas=1).store
+    assert decided(store, SetDurability(0)) == [DurabilitySet(0)]
 
 
 @pytest.mark.parametrize("replicas", [2, 1_000, -1])

@@ -57,6 +57,18 @@ def test_who_is_no_member_or_speaks_for_another_is_not_known() -> None:
             member_token.member_with(store, member_token.sign(token, key), NOW)
 
 
+@pytest.mark.parametrize("origin", ["ledgerpi/other", "ledgerpi", f"{ORIGIN}2", ""])
+def test_a_token_for_another_log_is_not_good(origin: str) -> None:
+    text = member_token.sign(evolve(TOKEN, origin=origin), KEYS[2])
+    with pytest.raises(Unauthenticated, match=f"the token of member 2 is for '{origin}'"):
+        member_token.member_with(voters(2).store, text, NOW)
+
+
+def test_a_token_for_a_later_origin_of_this_log_is_good() -> None:
+    text = member_token.sign(evolve(TOKEN, origin=f"{ORIGIN}/e2.2"), KEYS[2])
+    assert member_token.member_with(voters(2).store, text, NOW) == 2
+
+
 @given(st.binary(max_size=120) | st.text(max_size=80))
 def test_no_text_does_worse_than_to_be_refused(given_text: bytes | str) -> None:
     text = given_text if isinstance(given_text, str) else base64.urlsafe_b64encode(given_text).decode()

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from changelog import log
 from changelog.events.cluster import PrimaryChanged
+from changelog.signing import SIGNATURE_BYTES
 from changelog.tables import MemoryStore, Store, serial_key
 from changelog.views import cluster
-from changelog.views.cluster import EPOCHS, MEMBER_BITS, Epoch, member_of
-from replica.rejoin import fork
-from replica.tail import Elsewhere
+from changelog.views.cluster import EPOCHS, MEMBER_BITS, MEMBERS, Epoch, member_key, member_of
+from replica.rejoin import Fork, fork
 from server.ballots import ANSWERS, Answer
 from tests.unit.members import FIRST_EPOCH, KEYS, added, voters
 
@@ -29,9 +29,9 @@ def history(epochs: Epochs, size: int) -> Store:
     return store
 
 
-def elsewhere(epochs: Epochs, size: int, member: int = 2, signer: int | None = None) -> Elsewhere:
-    answer = Answer(member, 0, epochs[-1][0], size, bytes(32))
-    return Elsewhere(ANSWERS.sign(answer, KEYS[signer or member]), tuple(epochs))
+def answer(epochs: Epochs, size: int, member: int = 2, signer: int | None = None) -> bytes:
+    said = Answer(member, 0, epochs[-1][0], size, bytes(32), tuple(epochs))
+    return ANSWERS.sign(said, KEYS[signer or member])
 
 
 def epoch(number: int, member: int) -> int:
@@ -43,42 +43,56 @@ TAKEN = [FIRST, (epoch(2, 2), 31)]
 
 
 def test_an_old_primary_keeps_what_its_successor_took_over() -> None:
-    assert fork(history([FIRST], 50), elsewhere(TAKEN, 40)) == 30
+    assert fork(history([FIRST], 50), answer(TAKEN, 40)) == Fork(30, epoch(2, 2))
 
 
 def test_a_longer_log_of_an_older_epoch_is_left_too() -> None:
-    assert fork(history([FIRST], 5_000), elsewhere(TAKEN, 31)) == 30
+    assert fork(history([FIRST], 5_000), answer(TAKEN, 31)) == Fork(30, epoch(2, 2))
 
 
 def test_who_has_nothing_of_its_own_need_not_leave() -> None:
-    assert fork(history([FIRST], 30), elsewhere(TAKEN, 40)) is None
-    assert fork(history([FIRST], 20), elsewhere(TAKEN, 40)) is None
+    assert fork(history([FIRST], 30), answer(TAKEN, 40)) is None
+    assert fork(history([FIRST], 20), answer(TAKEN, 40)) is None
 
 
 def test_two_that_took_over_from_the_same_history_part_where_it_ended() -> None:
     ours = [FIRST, (epoch(2, 3), 26)]
-    assert fork(history(ours, 60), elsewhere([FIRST, (epoch(3, 2), 31)], 40)) == 25
-    assert fork(history(ours, 60), elsewhere([FIRST, (epoch(3, 2), 11)], 40)) == 10
+    assert fork(history(ours, 60), answer([FIRST, (epoch(3, 2), 31)], 40)) == Fork(25, epoch(3, 2))
+    assert fork(history(ours, 60), answer([FIRST, (epoch(3, 2), 11)], 40)) == Fork(10, epoch(3, 2))
 
 
 def test_nobody_leaves_for_an_earlier_epoch_or_the_same() -> None:
     store = history(TAKEN, 40)
-    assert fork(store, elsewhere([FIRST], 50)) is None
-    assert fork(store, elsewhere(TAKEN, 35)) is None
+    assert fork(store, answer([FIRST], 50)) is None
+    assert fork(store, answer(TAKEN, 35)) is None
 
 
 @pytest.mark.parametrize(("member", "signer"), [(2, 3), (7, 7)])
 def test_nobody_leaves_by_the_word_of_a_stranger(member: int, signer: int) -> None:
-    assert fork(history([FIRST], 50), elsewhere(TAKEN, 40, member, signer)) is None
+    assert fork(history([FIRST], 50), answer(TAKEN, 40, member, signer)) is None
 
 
 def test_nobody_leaves_for_what_was_not_signed() -> None:
-    assert fork(history([FIRST], 50), Elsewhere(b"", tuple(TAKEN))) is None
-    assert fork(history([FIRST], 50), Elsewhere()) is None
+    assert fork(history([FIRST], 50), b"") is None
+    assert fork(history([FIRST], 50), answer(TAKEN, 40)[SIGNATURE_BYTES:]) is None
+
+
+def test_epochs_can_not_be_put_into_an_answer_that_has_others() -> None:
+    assert fork(history([FIRST], 50), answer(TAKEN, 40)) is not None
+    forged = answer([FIRST, (epoch(2, 2), 11)], 40)  # would strand what was acknowledged
+    assert fork(history([FIRST], 50), answer(TAKEN, 40)[:SIGNATURE_BYTES] + forged[SIGNATURE_BYTES:]) is None
+
+
+def test_nobody_leaves_by_the_word_of_who_is_no_voter() -> None:
+    store = history([FIRST], 50)
+    row = MEMBERS.get(store, member_key(2))
+    assert row is not None
+    MEMBERS.put(store, member_key(2), evolve(row, voter=False))
+    assert fork(store, answer(TAKEN, 40)) is None
 
 
 def test_nobody_leaves_for_a_history_without_a_common_epoch() -> None:
-    assert fork(history([FIRST], 50), elsewhere([(FIRST_EPOCH, 2), (epoch(2, 2), 31)], 40)) is None
+    assert fork(history([FIRST], 50), answer([(FIRST_EPOCH, 2), (epoch(2, 2), 31)], 40)) is None
 
 
 def test_epochs_are_listed_with_their_first_entries() -> None:
@@ -115,8 +129,8 @@ def histories(draw: st.DrawFn) -> tuple[Epochs, int, Epochs, int, int]:
 def test_what_is_left_is_exactly_what_is_not_common(drawn: tuple[Epochs, int, Epochs, int, int]) -> None:
     ours, our_size, theirs, their_size, both = drawn
     assert member_of(theirs[-1][0]) == 2
-    found = fork(history(ours, our_size), elsewhere(theirs, their_size))
+    found = fork(history(ours, our_size), answer(theirs, their_size))
     if theirs[-1][0] <= ours[-1][0] or both == our_size:
         assert found is None
     else:
-        assert found == both
+        assert found == Fork(both, theirs[-1][0])

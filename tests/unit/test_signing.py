@@ -59,7 +59,7 @@ def test_a_key_that_is_none_makes_no_statement_good(public: bytes) -> None:
 
 def test_answers_questions_and_acknowledgements_are_not_good_as_each_other() -> None:
     ask = ASKS.sign(Ask(3, 2051, BEGIN), LOG_KEY)
-    answer = ANSWERS.sign(Answer(3, 2051, 1025, 7, bytes(32)), LOG_KEY)
+    answer = ANSWERS.sign(Answer(3, 2051, 1025, 7, bytes(32), ()), LOG_KEY)
     ack = ACKS.sign(Ack(3, 1025, 7, bytes(32), (), BEGIN), LOG_KEY)
     kinds: tuple[Signing[Any], ...] = (ASKS, ANSWERS, ACKS)
     for place, signed in enumerate((ask, answer, ack)):

@@ -1,5 +1,6 @@
 """Fewer bytes for batches where links are slow, smaller batches where they break, one reading for many followers."""
 
+import random
 import zlib
 from pathlib import Path
 
@@ -10,12 +11,13 @@ from changelog.errors import InvalidEntry, Unavailable
 from changelog.reader import Reader
 from replica.tail import LEAST_BATCH_BYTES, Amid, next_most
 from server import stream
-from server.batches import Batches, Wish
+from server.batches import MOST_KEPT, Batches, Wish
 from server.stream import DEFLATED, batch_frame, read_frame
 from server.wire import Frames, framed
 from tests.nodes import node
 
-LARGE = Batch(1, (b"entry" * 1_000,), (), (), "note", b"word", ())
+DIGESTS = random.Random(1).randbytes(10_000).hex().encode()  # noqa: S311 - test data, deflated to the half
+LARGE = Batch(1, (DIGESTS,), (), (), "note", b"word", ())
 SMALL = Batch(1, (b"entry",), (), (), "note", b"word", ())
 
 
@@ -31,7 +33,7 @@ def test_a_deflated_batch_is_the_same(batch: Batch) -> None:
 
 
 def test_a_large_batch_is_sent_in_fewer_bytes_and_a_small_one_as_it_is() -> None:
-    assert len(batch_frame(LARGE, deflated=True)) < len(batch_frame(LARGE)) / 10
+    assert len(batch_frame(LARGE, deflated=True)) < len(batch_frame(LARGE)) * 0.6
     assert batch_frame(SMALL, deflated=True) == batch_frame(SMALL)
 
 
@@ -56,6 +58,14 @@ def test_batches_get_smaller_only_while_links_break_amid_one() -> None:
     assert next_most(MAX_BATCH_BYTES, Unavailable("down"), copied=False) == MAX_BATCH_BYTES
 
 
+def test_a_batch_that_grows_more_than_entries_do_is_refused() -> None:
+    wide = Batch(1, (bytes(1 << 20),), (), (), "note", b"word", ())
+    frame = batch_frame(wide, deflated=True)
+    assert len(frame) < 10_000
+    with pytest.raises(InvalidEntry, match="a batch of over"):
+        read(frame)
+
+
 async def test_followers_at_one_place_get_what_was_read_once(tmp_path: Path) -> None:
     with node(tmp_path):
         pass  # it is made
@@ -66,4 +76,17 @@ async def test_followers_at_one_place_get_what_was_read_once(tmp_path: Path) -> 
     assert isinstance(found := read(first.frame), Batch)
     assert found.last == first.last == first.seen
     assert (await batches.next(first.last, Wish())).frame == b""
+    reader.close()
+
+
+async def test_what_is_kept_for_followers_is_bounded(tmp_path: Path) -> None:
+    with node(tmp_path):
+        pass  # it is made
+    reader = Reader(tmp_path / "changelog")
+    batches = Batches(reader)
+    wishes = [Wish(most) for most in range(MOST_KEPT + 1)]  # a follower may wish for any
+    first = [await batches.next(0, wish) for wish in wishes]
+    again = [await batches.next(0, wish) for wish in wishes]
+    assert [one is other for one, other in zip(first, again, strict=True)] == [True] * MOST_KEPT + [False]
+    assert again == first
     reader.close()
