@@ -183,3 +183,9 @@ def test_named_tuples_come_back_as_equal_tuples() -> None:
 def test_named_tuples_of_another_shape_are_refused(wrong: object) -> None:
     with pytest.raises(InvalidEntry):
         HOLDERS.value(((wrong,),))
+
+
+def test_a_refusal_shows_no_more_of_a_value_than_can_be_read() -> None:
+    with pytest.raises(InvalidEntry, match=r"Single\.number can not be 'xxx") as refusal:
+        Packing(Single).value(("x" * 1_000_000,))
+    assert len(str(refusal.value)) < 100
