@@ -16,6 +16,7 @@ from changelog.checkpoint import Checkpoint
 from changelog.codec import Event, Stamp, decode, decode_canonical
 from changelog.env import Env
 from changelog.errors import BlobDamaged, Conflict, InvalidEntry, InvalidProof, Superseded
+from changelog.events.cluster import PrimaryChanged
 from changelog.fold import fold
 from changelog.rebuild import mark_current
 from changelog.tables import LmdbStore, Store
@@ -129,7 +130,11 @@ class Copier:
             anchor = _anchor(last.serial, signed, vouched, exactly)
             tree.check_consistency(last.serial, anchor.size, root, anchor.root, batch.proof)
             _put(store, batch, [event for event, _ in decoded])
+            epoch = before.epoch
             for event, stamp in decoded:  # they are the history's own: what can not be folded is a bug, not a lie
+                if epoch and stamp.epoch != epoch:
+                    _check_primary(store, event, stamp)
+                epoch = stamp.epoch
                 fold(store, event, stamp)
             head = log.Head(last.epoch, last.serial, root, last.time, before.checkpoint)
             head = _with_heads(store, head, batch, signed, vouched)
@@ -170,10 +175,19 @@ def _vouched(store: Store, batch: Batch, signed: Checkpoint | None) -> vouching.
         return None
     if signed is not None and batch.last <= signed.size:
         return vouching.VOUCHED.claimed(batch.word)
-    vouched = vouching.verify(batch.word, lambda number: cluster.node_key(store, number))
+    vouched = vouching.verify(batch.word, lambda number: cluster.primary_key(store, number))
     if vouched.epoch < promise.epoch(store):
         raise Superseded(f"a primary of epoch {cluster.shown_epoch(vouched.epoch)}, which is over")
     return vouched
+
+
+def _check_primary(store: Store, event: Event, stamp: Stamp) -> None:
+    """Raise InvalidProof unless an epoch begins with the entry of the member who took it, and who may."""
+    number = cluster.member_of(stamp.epoch)
+    is_its_own = isinstance(event, PrimaryChanged) and event.member == number
+    if not is_its_own or cluster.primary_key(store, number) is None:
+        shown = cluster.shown_epoch(stamp.epoch)
+        raise InvalidProof(f"entry {stamp.serial} does not begin epoch {shown} by a member who may be the primary")
 
 
 def _anchor(last: int, signed: Checkpoint | None, vouched: vouching.Vouched | None, exactly: Known | None) -> Known:
@@ -191,8 +205,8 @@ def _with_heads(
     store: Store, head: log.Head, batch: Batch, signed: Checkpoint | None, vouched: vouching.Vouched | None
 ) -> log.Head:
     """Return *head* with the newest checkpoint that its entries have, and keep the word likewise."""
-    if vouched is not None and vouched.size == head.size:
-        vouching.verify(batch.word, lambda number: cluster.node_key(store, number))
+    if vouched is not None and vouched.size == head.size and vouched.epoch >= promise.given(store):
+        vouching.verify(batch.word, lambda number: cluster.primary_key(store, number))
         if (vouched.epoch, vouched.size, vouched.root) != (head.epoch, head.size, head.root):
             raise InvalidProof(f"the primary vouches for another head than that of entry {head.size}")
         vouching.keep(store, batch.word)

@@ -12,13 +12,13 @@ import aiohttp
 from changelog import checkpoint, log, vouching
 from changelog.copying import MAX_BATCH_BYTES, Batch
 from changelog.env import Env
-from changelog.errors import Unavailable
+from changelog.errors import NotFound, Superseded, Unavailable
 from changelog.fold import VIEW_TABLES
 from replica import credentials, tail, word
 from replica.config import ReplicaConfig
 from replica.tail import Source
+from replica.vouched import check_vouched
 from replica.word import Word
-from replica.writer_process import check_vouched
 from server.stream import cursor_of
 from server.upstream.breaker import jittered
 
@@ -51,11 +51,14 @@ async def run(config: ReplicaConfig, progress: Progress, trouble: Trouble) -> No
     wait_s, most = FIRST_WAIT_S / 2, MAX_BATCH_BYTES
     try:
         async with tail.open_session(config.primary_ca_file) as session:
-            for url in cycle(dict.fromkeys([*config.primary, *shown.urls])):
+            urls = list(dict.fromkeys([*config.primary, *shown.urls]))
+            if not urls:
+                raise NotFound("nobody is known to copy the log from: --primary says it")
+            for url in cycle(urls):
                 source = Source(url.rstrip("/"), shown)
                 try:
                     await _copy(env, config, session, source, progress, most)
-                except Unavailable as error:
+                except (Unavailable, Superseded) as error:  # a node that lags behind a new primary is one of these
                     trouble(str(error))
                     most = tail.next_most(most, error, copied=False)
                     wait_s = FIRST_WAIT_S if isinstance(error, tail.Amid) else min(2 * wait_s, LONGEST_WAIT_S)

@@ -1,6 +1,7 @@
 """A node among the members of its cluster: how it becomes one, and how it speaks to the primary."""
 
 import asyncio
+import time
 from ipaddress import ip_address
 from typing import Any
 
@@ -17,6 +18,7 @@ from replica.credentials import Credentials
 from replica.follow import FOLLOWING
 from replica.tail import read_all
 from server import keys
+from server.introduction import INTRODUCTIONS, Introduction
 from server.upstream.ending import end
 from server.via import VIA
 
@@ -64,12 +66,9 @@ class Membership:
         Raises:
             Unavailable: nobody is followed, or it is refused.
         """
-        body = {
-            "node_key": self._public.hex(),
-            "cosigner_key": keys.public(self.cosigner).hex(),
-            "url": self._url,
-        }
-        await self._post("join", json=body)
+        cosigner, at = keys.public(self.cosigner), int(time.time())
+        said = Introduction(0, self._shown.name, self._shown.origin, self._public, cosigner, self._url, at)
+        await self._post("join", data=INTRODUCTIONS.sign(said, self._shown.node_key))
 
     async def acknowledge(self, signed: bytes) -> None:
         """Send an acknowledgement.

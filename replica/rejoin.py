@@ -2,6 +2,8 @@
 
 import shutil
 
+from attrs import frozen
+
 from changelog import log, promise
 from changelog.blobs import sync_folder
 from changelog.errors import InvalidProof
@@ -10,7 +12,6 @@ from changelog.views import cluster
 from replica import credentials, stranded
 from replica.config import ReplicaConfig
 from replica.create import make_log, put_token
-from replica.tail import Elsewhere
 from server import keys
 from server.ballots import ANSWERS
 from server.layout import Layout
@@ -18,25 +19,33 @@ from server.layout import Layout
 OLD, NEW = "changelog.old", "changelog.new"
 
 
-def fork(store: Store, elsewhere: Elsewhere) -> int | None:
-    """Return the last entry that this log and the one *elsewhere* have in common; None if this one need not leave.
+@frozen
+class Fork:
+    """Where another history begins."""
 
-    It leaves for a later epoch only, by the word of a voter that it knows.
+    after: int  # entries that both have
+    epoch: int  # of the other one: what is before it is over
+
+
+def fork(store: Store, signed: bytes) -> Fork | None:
+    """Return where this log parts from that of the member who *signed* its answer; None if it need not be left.
+
+    It is left for a later epoch only, by the word of a voter that it knows.
     """
     head = log.head(store)
     try:
-        answer = ANSWERS.verify(elsewhere.answer, lambda number: _voter_key(store, number))
+        answer = ANSWERS.verify(signed, lambda number: _voter_key(store, number))
     except InvalidProof:
         return None
     if answer.epoch <= head.epoch:
         return None
-    ours, theirs = cluster.epochs(store), list(elsewhere.epochs)
+    ours, theirs = cluster.epochs(store), list(answer.epochs)
     common = [place for place, (mine, other) in enumerate(zip(ours, theirs, strict=False)) if mine == other]
     if not common:
         return None
     place = common[-1] + 1
     end = min(_begin(ours, place, head.size), _begin(theirs, place, answer.size))
-    return end if 0 < end < head.size else None
+    return Fork(end, answer.epoch) if 0 < end < head.size else None
 
 
 def _voter_key(store: Store, number: int) -> bytes | None:
@@ -49,18 +58,20 @@ def _begin(epochs: list[tuple[int, int]], place: int, size: int) -> int:
     return epochs[place][1] - 1 if place < len(epochs) else size
 
 
-def leave(config: ReplicaConfig, store: Store, after: int) -> None:
-    """Bundle the entries behind *after*, then put an empty log in the place of this one, with the promise that it gave.
+def leave(config: ReplicaConfig, store: Store, found: Fork) -> None:
+    """Bundle the entries behind *found*, then put an empty log in the place of this one, which promises its epoch.
 
     The cosigner key is another one from then on: this node acknowledged what it leaves. The process ends after this,
-    and whoever starts the node copies the log. A crash leaves the bundle, and the old log or the new one.
+    and whoever starts the node copies the log. A crash leaves the bundle, and the old log or the new one. The old one
+    is removed when the new one is whole.
     """
     layout = config.layout
-    stranded.bundle(layout, store, after)
+    stranded.bundle(layout, store, found.after)
     keys.renew(layout.keys, keys.COSIGNER_KEY)
-    put_token(layout, credentials.anchor(layout, store, after))
+    put_token(layout, credentials.anchor(layout, store, found.after))
     config.word_file.unlink(missing_ok=True)
-    make_log(layout, promise.given(store), config.map_size)
+    shutil.rmtree(layout.serverdir / OLD, ignore_errors=True)
+    make_log(layout, max(promise.epoch(store), found.epoch), config.map_size)
     layout.changelog.rename(layout.serverdir / OLD)
     finish(layout)
 
@@ -71,5 +82,8 @@ def finish(layout: Layout) -> None:
     if old.exists() and new.exists() and not layout.changelog.exists():
         new.rename(layout.changelog)
         sync_folder(layout.serverdir)
-    if layout.changelog.exists() and old.exists():
-        shutil.rmtree(old)
+
+
+def forget(layout: Layout) -> None:
+    """Remove the log that was left, now that there is another one."""
+    shutil.rmtree(layout.serverdir / OLD, ignore_errors=True)

@@ -23,30 +23,22 @@ LEAST_BATCH_BYTES = 4_096
 MAX_REFUSAL = 64 << 10  # bytes of an answer that is no stream
 
 
-@frozen
-class Elsewhere:
-    """What a node says of its own log to one that can not follow it."""
-
-    answer: bytes = b""  # signed: ``server.ballots.Answer``
-    epochs: tuple[tuple[int, int], ...] = ()  # number, and serial of the first entry
-
-
 class Behind(Unavailable):
     """The other node has fewer entries: it lags, its disk is older than it believes, or ours are stranded."""
 
-    def __init__(self, message: str, elsewhere: Elsewhere = Elsewhere()) -> None:
-        """Remember what the other node says."""
+    def __init__(self, message: str, answer: bytes = b"") -> None:
+        """Remember what the other node says of its own log, signed (``server.ballots.Answer``)."""
         super().__init__(message)
-        self.elsewhere = elsewhere
+        self.answer = answer
 
 
 class Diverged(Conflict):
     """The other node has another history: one of the two must not go on as it is."""
 
-    def __init__(self, message: str, elsewhere: Elsewhere = Elsewhere()) -> None:
-        """Remember what the other node says."""
+    def __init__(self, message: str, answer: bytes = b"") -> None:
+        """Remember what the other node says of its own log, signed (``server.ballots.Answer``)."""
         super().__init__(message)
-        self.elsewhere = elsewhere
+        self.answer = answer
 
 
 class Amid(Unavailable):
@@ -170,16 +162,14 @@ async def _refusal(answer: aiohttp.ClientResponse) -> LedgerpiError:
         return Unauthenticated(message)
     if answer.status == HTTPStatus.CONFLICT:
         kind = KINDS.get(str(said.get("reason")))
-        return Conflict(message) if kind is None else kind(message, _elsewhere(said))
+        return Conflict(message) if kind is None else kind(message, _answer(said))
     return Unavailable(message)
 
 
-def _elsewhere(said: dict[str, object]) -> Elsewhere:
-    """Return what a refusal says, nothing if that can not be meant."""
-    answer, epochs = said.get("answer"), said.get("epochs")
+def _answer(said: dict[str, object]) -> bytes:
+    """Return the signed answer in a refusal, b"" if there is none."""
+    answer = said.get("answer")
     try:
-        signed = bytes.fromhex(answer) if isinstance(answer, str) else b""
-        pairs = tuple((int(number), int(since)) for number, since in epochs) if isinstance(epochs, list) else ()
-    except (ValueError, TypeError):
-        return Elsewhere()
-    return Elsewhere(signed, pairs)
+        return bytes.fromhex(answer) if isinstance(answer, str) else b""
+    except ValueError:
+        return b""

@@ -20,7 +20,7 @@ from replica import credentials, follow, rejoin, tail
 from replica.choice import choose
 from replica.config import ReplicaConfig
 from replica.follow import Following
-from replica.tail import Behind, Diverged, Elsewhere, Source
+from replica.tail import Behind, Diverged, Source
 from server.process import run, until_death_of_parent
 from server.stream import HEARTBEAT_S, Cursor, cursor_of
 from server.submit import Submit
@@ -93,7 +93,7 @@ class Follower:
                 raise Superseded("this node has promised to follow nobody of this epoch")
             taking.result()
         except (Behind, Diverged) as error:
-            await self._leave(error.elsewhere)
+            await self._leave(error.answer)
             raise
         finally:
             await end([taking, promising])
@@ -127,14 +127,14 @@ class Follower:
         elif now > self._word[1] + SAME_WORD_S:
             raise Unavailable(f"{source.url} hears of no primary since {time.ctime(at / 1e6)}")
 
-    async def _leave(self, elsewhere: Elsewhere) -> None:
+    async def _leave(self, answer: bytes) -> None:
         """Leave a history that a new primary did not take over: the writer sees to it that nothing is lost."""
         with self._reader.snapshot() as store:
-            fork = rejoin.fork(store, elsewhere)
+            fork = rejoin.fork(store, answer)
             size = changelog_log.head(store).size
         if fork is not None:
-            logger.warning("entries are stranded", first=fork + 1, last=size)
-            await self._writer.ask("strand", fork)
+            logger.warning("entries are stranded", first=fork.after + 1, last=size)
+            await self._writer.ask("strand", answer)
 
     async def _copy(self, batch: Batch) -> None:
         try:

@@ -1,14 +1,16 @@
 """The writer of a replica: it appends what another node has, and decides nothing."""
 
+import os
 import time
 from contextlib import suppress
+from typing import Any
 
 from attrs import evolve
 
-from changelog import log, promise, vouching
+from changelog import log, vouching
 from changelog.codec import Event
 from changelog.copying import Batch, Known
-from changelog.errors import InvalidProof, NotPrimary, Superseded, Unavailable
+from changelog.errors import NotPrimary, Unavailable
 from changelog.events.cluster import (
     DurabilitySet,
     LossAccepted,
@@ -18,15 +20,14 @@ from changelog.events.cluster import (
     ReplicaRevoked,
 )
 from changelog.packing import Packing
-from changelog.tables import Store
 from changelog.views import cluster
-from changelog.views.cluster import member_of, shown_epoch
-from changelog.vouching import Vouched
+from changelog.views.cluster import member_of
 from changelog.writer import Keys, Writer
 from replica import credentials, rejoin, word
 from replica.config import ReplicaConfig
+from replica.vouched import check_vouched
 from replica.word import Word
-from server import keys
+from server import keys, roles
 from server.writer_process import now, run
 from server.writer_service import Reply, WriterService
 
@@ -108,12 +109,15 @@ class ReplicaService(WriterService):
         removed = [MemberRemoved(number) for number, _ in others]
         return [*removed, *map(ReplicaRevoked, tokens), DurabilitySet(0), MembersSettled()]
 
-    async def _strand(self, after: int) -> Reply:
-        """Leave the entries behind *after*, which no primary has; this process ends then."""
+    async def _strand(self, answer: bytes) -> Reply:
+        """Leave the entries that no primary has, as the signed *answer* of a voter shows; this process ends then."""
         with self.env.read() as store:
-            rejoin.leave(self._config, store, after)
-        self.closed = True
-        self.on_role_change()
+            found = rejoin.fork(store, answer)
+            if found is not None:
+                rejoin.leave(self._config, store, found)
+        if found is not None:
+            self.closed = True
+            self.on_role_change()
         return ()
 
     async def _alive(self, signed: bytes) -> Reply:
@@ -140,22 +144,17 @@ class ReplicaService(WriterService):
         raise NotPrimary("this node is a replica: its primary has to decide")
 
 
-def check_vouched(store: Store, signed: bytes) -> Vouched:
-    """Return what a primary says of its head, if this log has that head.
-
-    Raises:
-        InvalidProof: no member signed it, or this log has another root there.
-        Superseded: its epoch is over.
-    """
-    vouched = vouching.verify(signed, lambda number: cluster.node_key(store, number))
-    if vouched.epoch < promise.epoch(store):
-        raise Superseded(f"a primary of epoch {shown_epoch(vouched.epoch)}, which is over")
-    if vouched.size > log.head(store).size:
-        raise InvalidProof(f"the word is for {vouched.size} entries, which are not here yet")
-    if log.root(store, vouched.size) != vouched.root:
-        raise InvalidProof(f"the primary vouches for another history of {vouched.size} entries")
-    return vouched
+def make(plain: dict[str, Any]) -> ReplicaService:
+    """Return the service of a node, whose log may have been left a moment ago."""
+    config = ReplicaConfig.of(plain)
+    rejoin.finish(config.layout)
+    service = ReplicaService(config)
+    with service.env.read() as store:
+        has_no_copy = not vouching.find(store)
+    if has_no_copy:
+        os._exit(roles.CHANGED)  # the log is copied first, by another process
+    return service
 
 
 if __name__ == "__main__":
-    run(lambda plain: ReplicaService(ReplicaConfig.of(plain)))
+    run(make)

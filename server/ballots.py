@@ -28,19 +28,19 @@ class Answer:
     epoch: int  # of the last entry
     size: int
     root: bytes  # 32 bytes
+    epochs: tuple[tuple[int, int], ...]  # of its log: numbers, and serials of their first entries
 
 
 ASKS = Signing(Ask, "ask", "the question for an epoch")
 ANSWERS = Signing(Answer, "answer", "the answer to a question for an epoch")
 
 
-def promised(store: Store, signed: bytes) -> None:
-    """Give the promise that a candidate asks for; it may have been given before.
+def asked(store: Store, signed: bytes) -> Ask:
+    """Return the question in *signed*.
 
     Raises:
         InvalidProof: no member signed it, or it is for the epoch of another one.
         Refused: that member may not become the primary.
-        Conflict: a higher epoch was seen.
     """
     ask = ASKS.verify(signed, lambda number: cluster.node_key(store, number))
     if member_of(ask.epoch) != ask.member:
@@ -48,6 +48,17 @@ def promised(store: Store, signed: bytes) -> None:
     row = cluster.member(store, ask.member)
     if row is None or not row.may_promote:
         raise Refused(f"member {ask.member} may not become the primary")
+    return ask
+
+
+def promised(store: Store, signed: bytes) -> None:
+    """Give the promise that a candidate asks for; it may have been given before.
+
+    Raises:
+        InvalidProof, Refused: as :func:`asked`.
+        Conflict: a higher epoch was seen.
+    """
+    ask = asked(store, signed)
     if promise.given(store) != ask.epoch:
         promise.give(store, ask.epoch)
 
@@ -69,4 +80,4 @@ def newest(store: Store, signed: bytes) -> int:
 def position(store: Store, number: int) -> Answer:
     """Return what member *number*, whose log is in *store*, promised and where the log ends."""
     head = log.head(store)
-    return Answer(number, promise.given(store), head.epoch, head.size, head.root)
+    return Answer(number, promise.given(store), head.epoch, head.size, head.root, tuple(cluster.epochs(store)))

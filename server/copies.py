@@ -86,7 +86,9 @@ class Copies:
         if said.epoch != self._epoch:
             return ""
         with self._env.read() as store:
-            if said.size <= log.head(store).size and log.root(store, said.size) == said.root:
+            row = cluster.member(store, said.member)
+            is_known = said.size <= log.head(store).size and log.root(store, said.size) == said.root
+            if is_known or row is None or not row.voter:
                 return ""
         return (
             f"member {said.member} has another history of {said.size} entries of epoch {shown_epoch(said.epoch)}, "

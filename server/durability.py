@@ -13,7 +13,7 @@ from changelog.errors import InvalidOption
 from changelog.names import IndexName
 from changelog.tables import Store
 from changelog.views import indexes, voting
-from server.commands import UPSTREAM, Request
+from server.commands import UPSTREAM, ModifyIndex, Request
 
 HEADER = "X-Ledgerpi-Durability"
 OPTION = "durability"  # of an index
@@ -62,6 +62,8 @@ def replicas(store: Store, request: Request) -> int:
 def _said(store: Store, request: Request) -> int:
     if request.replicas != NOT_SAID:
         return request.replicas
+    if isinstance(request.command, ModifyIndex):  # it may be what makes the option one that can be had again
+        return voting.required(store)
     name = getattr(request.command, "index", None)
     row = indexes.find(store, IndexName(name)) if isinstance(name, str) else None
     said = "" if row is None else row.option(OPTION, "")

@@ -111,6 +111,13 @@ def connect(path: Path) -> socket.socket:
     return client
 
 
+def wake(path: Path) -> None:
+    """Let who listens at *path* know that there is something to do; nobody has to be there, and nobody is waited for."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client, suppress(OSError), short_path(path) as name:
+        client.setblocking(False)
+        client.connect(name)
+
+
 def ask(path: Path, *items: Any) -> Frame:  # noqa: ANN401 - whatever msgpack takes
     """Send one message to the writer at *path* and return its answer; for the command line.
 

@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import IO, Any
 
 import structlog
@@ -19,7 +18,7 @@ from changelog.names import UserName
 from changelog.tables import Store
 from changelog.views import cluster, users
 from changelog.vouching import VOUCHED, Vouched
-from changelog.writer import Decision, Outcome, Proposal, Writer
+from changelog.writer import Committed, Decision, Outcome, Proposal, Writer
 from server import ballots, durability, keys, locks, logins, roles
 from server.acks import Ack
 from server.commands import REPLICA, Caller, Join, Request
@@ -30,7 +29,7 @@ from server.decide import decide
 from server.garbage import look_seldom
 from server.layout import Layout
 from server.logs import configure_logs
-from server.wire import Frame, connect, death_of_parent, error_frame, listen, tell_ready
+from server.wire import Frame, death_of_parent, error_frame, listen, tell_ready, wake
 from server.writer_service import Reply, WriterService
 
 MAX_GROUP = 250  # commands that share a commit
@@ -186,7 +185,8 @@ class PrimaryService(WriterService):
         outcome = await done
         if isinstance(outcome, LedgerpiError):
             raise outcome
-        self._wake_cluster()
+        if isinstance(outcome, Committed):
+            self._wake_cluster()
         with self.env.read() as store:
             return (cluster.number_of(store, node_key),)
 
@@ -195,8 +195,7 @@ class PrimaryService(WriterService):
         with self.env.read() as store:
             if sum(not row.until for _, row in cluster.members(store)) < 2:  # noqa: PLR2004 - this one alone
                 return
-        with suppress(OSError):  # it runs, or this node has no such process
-            connect(self.config.layout.cluster_socket).close()
+        wake(self.config.layout.cluster_socket)
 
     async def _members(self) -> Reply:
         """Return what members acknowledged last."""
@@ -244,7 +243,10 @@ def run(make: Callable[[dict[str, Any]], WriterService]) -> None:
     held = lock(Config.of(plain).layout)
 
     async def made_and_served() -> None:
-        await serve(make(plain), int(sys.argv[2]))
+        service = make(plain)
+        if (await service.tell_role())[0] != service.role:  # one that died a moment ago made the node the other one
+            os._exit(roles.CHANGED)
+        await serve(service, int(sys.argv[2]))
 
     uvloop.run(made_and_served())
     held.close()

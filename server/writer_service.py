@@ -111,6 +111,11 @@ class WriterService:
         with self.env.read() as store:
             return self._signed_position(store)
 
+    async def tell_role(self) -> tuple[str]:
+        """Return what the log says that this node is."""
+        with self.env.read() as store:
+            return (roles.of(store, keys.public(self.node_key)),)
+
     async def _role(self) -> tuple[str]:
         """Return what this node is."""
         return (self.role,)

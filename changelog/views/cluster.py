@@ -161,6 +161,12 @@ def node_key(store: Store, number: int) -> bytes | None:
     return None if row is None else row.node_key
 
 
+def primary_key(store: Store, number: int) -> bytes | None:
+    """Return the public key of a member that may be the primary, None if there is no such member."""
+    row = member(store, number)
+    return row.node_key if row is not None and row.may_promote else None
+
+
 def number_of(store: Store, public: bytes) -> int:
     """Return the number of the member with that node key, 0 if there is none."""
     return next((number for number, row in members(store) if row.node_key == public and not row.until), 0)

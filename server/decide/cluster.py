@@ -61,6 +61,8 @@ def join(store: Store, _: Caller, command: Join) -> Decision:
         raise Unauthenticated(f"no replica {command.name} is enrolled")
     if cluster.number_of(store, command.node_key):
         raise Conflict(f"a member has the node key of {command.name} already")
+    if row.voter and not command.url:
+        raise InvalidOption(f"the voter {command.name} has to tell where it is (--member-url)")
     number = max((number for number, _ in cluster.members(store)), default=0) + 1
     if number > MAX_MEMBERS:
         raise Conflict(f"there were {MAX_MEMBERS} members, and numbers are not used again")
@@ -87,6 +89,11 @@ def set_durability(store: Store, caller: Caller, command: SetDurability) -> Deci
     if command.replicas == now.replicas and not now.since:
         return Already(log.head(store).size)
     _check_copies(len(now.voters), command.replicas)
+    nowhere = [row.name for number, row in cluster.members(store) if number in now.voters and not row.url]
+    if command.replicas and nowhere:
+        raise Conflict(
+            f"where {', '.join(nowhere)} is was never told (--member-url), so nobody could ask who took over"
+        )
     return [DurabilitySet(command.replicas), *_settled(store, max(command.replicas, voting.required(store)))]
 
 

@@ -149,11 +149,10 @@ async def _refusal(parts: Parts, origin: str, begin: Cursor, head: Head, there: 
         why, message = DIVERGED, f"the first {begin.at.size} entries are other ones here, with root {there.hex()}"
     else:
         return None
-    said: dict[str, object] = {"message": message, "reason": why, "checkpoint": head.checkpoint}
+    said = {"message": message, "reason": why, "checkpoint": head.checkpoint}
     if why in (BEHIND, DIVERGED):
         (answer,) = await parts.submit.ask("position")
-        with parts.reader.snapshot() as store:
-            said |= {"answer": bytes(answer).hex(), "epochs": cluster.epochs(store)}
+        said["answer"] = bytes(answer).hex()
     return plain(said, 409)
 
 

@@ -8,7 +8,7 @@ from changelog.events.indexes import IndexCreated
 from changelog.names import IndexName, UserName
 from changelog.tables import Store
 from server import durability
-from server.commands import OPERATOR, UPSTREAM, Caller, DeleteIndex, DeleteUser, Request
+from server.commands import OPERATOR, UPSTREAM, Caller, DeleteIndex, DeleteUser, ModifyIndex, Request
 from tests.unit.members import added, voters
 
 DEV = IndexName("alice/dev")
@@ -84,3 +84,9 @@ def test_more_voters_than_there_are_can_not_be_waited_for() -> None:
 def test_what_can_be_fetched_again_waits_for_nobody() -> None:
     asked = Request(Caller(UPSTREAM, 0), DeleteIndex(DEV))
     assert durability.replicas(store(replicas=1), asked) == 0
+
+
+def test_a_change_of_an_index_goes_by_the_clusters_setting() -> None:
+    changing = Request(CALLER, ModifyIndex(DEV, 1, (), b""))
+    assert durability.replicas(store("replicas=3", count=1), changing) == 0
+    assert durability.replicas(store("replicas=3", replicas=1), changing) == 1
