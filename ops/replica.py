@@ -68,7 +68,7 @@ def _make(config: ReplicaConfig, token_file: Path | None) -> None:
     if not there:
         _check_files(config, token)
         create_replica(layout, token, config.map_size)
-    else:
+    elif not is_enrolled(layout) or read_token(layout).secret != token.secret:  # else it has it, and may run
         _take(config, token, token_file)
 
 

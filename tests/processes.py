@@ -28,7 +28,7 @@ class Node:
         self.serverdir = serverdir
         self.url = ""  # without a slash at the end; another one after each start
         self._workers = workers
-        self._args = args
+        self.args = args
         self._process: subprocess.Popen[bytes] | None = None
         self._paused = False
 
@@ -37,7 +37,7 @@ class Node:
         """What runs the node."""
         listen = ("--host", "127.0.0.1", "--port", "0", "--workers", str(self._workers))
         told = ("--member-url", self.told)
-        return [str(LEDGERPI), *self.program, "--serverdir", str(self.serverdir), *listen, *told, *self._args]
+        return [str(LEDGERPI), *self.program, "--serverdir", str(self.serverdir), *listen, *told, *self.args]
 
     @property
     def told(self) -> str:

@@ -100,7 +100,7 @@ def test_offline_only_what_is_cached_is_listed(site: Site, up: Upstream, tmp_pat
             online.wait_for_fetched(here.filename)
         count = len(other.asked)
         node = online.node
-        node._args = (*node._args, "--offline-mode")  # noqa: SLF001 - the same node with another option
+        node.args = (*node.args, "--offline-mode")  # the same node with another option
         offline = Site(node.start(), other)
         assert list(offline.files("root/pypi", name)) == [here.filename]
         assert offline.nobody.get(path, ANY).content == here.content
