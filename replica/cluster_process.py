@@ -12,7 +12,7 @@ from changelog.views.voting import is_held
 from replica import credentials
 from replica.config import ReplicaConfig
 from replica.membership import where
-from replica.peers import Peer, Peers
+from replica.peers import Left, Peer, Peers
 from replica.tail import open_session
 from server import keys
 from server.process import run, until_death_of_parent
@@ -61,6 +61,9 @@ class Watch:
         """Return the number of *peer* if it answers, else 0."""
         try:
             _, signed = await self._peers.position(peer, ANSWER_S)
+        except Left as left:
+            await self._writer.ask("left", str(left))
+            return 0
         except Unavailable:
             return 0
         await self._writer.ask("learn", signed)

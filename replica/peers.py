@@ -1,5 +1,7 @@
 """What other members answer when they are asked for a promise, or what they promised."""
 
+from http import HTTPStatus
+
 import aiohttp
 from attrs import frozen
 
@@ -12,6 +14,10 @@ from server.ballots import ANSWERS, Answer
 
 MAX_ANSWER = 64 << 10  # bytes
 ROUTE = "/+promise"
+
+
+class Left(Unavailable):
+    """The history of another member has this node no longer: an operator let that one take over without it."""
 
 
 @frozen
@@ -69,7 +75,9 @@ class Peers:
                 said = await read_all(answer.content, MAX_ANSWER)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"{peer.name} gives no answer: {str(error) or type(error).__name__}") from error
-        if answer.status != 200:  # noqa: PLR2004 - OK
+        if answer.status == HTTPStatus.GONE:
+            raise Left(f"{peer.name} answers that this node was removed from its history")
+        if answer.status != HTTPStatus.OK:
             raise Unavailable(f"{peer.name} answers {answer.status}: {said[:300].decode(errors='replace')}")
         try:
             found = ANSWERS.verify(said, {peer.number: peer.node_key}.get)

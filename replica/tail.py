@@ -158,7 +158,7 @@ async def _refusal(answer: aiohttp.ClientResponse) -> LedgerpiError:
         said = None
     said = said if isinstance(said, dict) else {}
     message = str(said.get("message", f"it answers {answer.status}"))[:500]
-    if answer.status == HTTPStatus.UNAUTHORIZED:
+    if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.GONE):
         return Unauthenticated(message)
     if answer.status == HTTPStatus.CONFLICT:
         kind = KINDS.get(str(said.get("reason")))

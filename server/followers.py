@@ -24,6 +24,7 @@ def of(store: Store, authorization: str) -> Follower:
 
     Raises:
         Unauthenticated: nobody who may follow.
+        Gone: a member that was removed.
     """
     scheme, _, text = authorization.partition(" ")
     if scheme.lower() != "bearer" or len(text) > replica_token.MAX_TOKEN:

@@ -7,7 +7,7 @@ from attrs import frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from changelog import log
-from changelog.errors import InvalidProof, Unauthenticated
+from changelog.errors import Gone, InvalidProof, Unauthenticated
 from changelog.signing import Signing
 from changelog.tables import Store
 from changelog.views import cluster
@@ -37,7 +37,8 @@ def member_with(store: Store, text: str, now_s: float) -> int:
     """Return the number of the member whose token *text* is.
 
     Raises:
-        Unauthenticated: it is none, is for another log, too old, or of nobody who is a member.
+        Unauthenticated: it is none, is for another log, too old, or of nobody who was ever a member.
+        Gone: it was removed.
     """
     try:
         raw = base64.b64decode(text.removeprefix(PREFIX) + "==", b"-_")
@@ -45,7 +46,7 @@ def member_with(store: Store, text: str, now_s: float) -> int:
     except (binascii.Error, ValueError, InvalidProof) as error:
         raise Unauthenticated(f"this is not the token of a member: {error}") from error
     if cluster.member(store, token.member) is None:
-        raise Unauthenticated(f"member {token.member} was removed")
+        raise Gone(f"member {token.member} was removed")
     if not log.continues(token.origin, cluster.origin(store).origin):
         raise Unauthenticated(f"the token of member {token.member} is for {token.origin!r:.200}")
     if abs(token.at - now_s) > GOOD_FOR_S:

@@ -55,6 +55,7 @@ class PrimaryService(WriterService):
             "join": self._join,
             "members": self._members,
             "open": self._open,
+            "left": self._left,
         }
         with self.env.read() as store:
             signing = keys.signing(config.layout.keys, cluster.origin(store).log_key)
@@ -200,6 +201,11 @@ class PrimaryService(WriterService):
     async def _members(self) -> Reply:
         """Return what members acknowledged last."""
         return (self._copies.plain(),)
+
+    async def _left(self, reason: str) -> Reply:
+        """Take no writes: a history goes on without this node, which its operator has to let follow that one."""
+        self._meet(reason)
+        return ()
 
     async def _open(self) -> Reply:
         """Take writes: enough members said that nobody took over."""

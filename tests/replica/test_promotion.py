@@ -148,6 +148,7 @@ def test_the_primary_is_not_promoted_nor_who_may_not(three: Cluster) -> None:
     assert "holds a replica" in ledgerpi("cluster", "durability", *where, "0", code=1).stderr
 
 
+@pytest.mark.long
 def test_of_two_nodes_the_second_takes_over_alone_and_writes_wait_for_the_first(tmp_path: Path) -> None:
     with cluster(tmp_path, ("a",), 1, "--durability-timeout", "1") as two:
         old, new, held = two.nodes["first"], two.nodes["a"], wheel(fresh())
@@ -166,6 +167,7 @@ def test_of_two_nodes_the_second_takes_over_alone_and_writes_wait_for_the_first(
         two.check()
 
 
+@pytest.mark.long
 def test_with_accepted_loss_the_log_goes_on_under_another_origin(tmp_path: Path) -> None:
     with cluster(tmp_path, ("a", "b"), 1, "--durability-timeout", "4") as three:
         first, new, other = (three.nodes[name] for name in ("first", "a", "b"))

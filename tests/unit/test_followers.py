@@ -8,7 +8,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from changelog.errors import Unauthenticated
+from changelog.errors import Gone, Unauthenticated
 from changelog.events.cluster import MemberRemoved, ReplicaEnrolled, ReplicaRevoked
 from server import followers, member_token
 from server.followers import Follower
@@ -46,7 +46,7 @@ def test_a_token_of_another_time_is_not_good(seconds: int) -> None:
 
 
 def test_a_member_that_was_removed_is_not_known() -> None:
-    with pytest.raises(Unauthenticated, match="member 2 was removed"):
+    with pytest.raises(Gone, match="member 2 was removed"):
         member_token.member_with(voters(2, MemberRemoved(2)).store, TEXT, NOW)
 
 
