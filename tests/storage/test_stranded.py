@@ -1,6 +1,7 @@
 """Stranded tails: all that a node leaves is in the bundle, on the same disk blocks, before anything else is touched."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from changelog import log, promise
+from changelog import copying, log, promise, vouching
+from changelog.copying import Copier
 from changelog.env import Env
 from changelog.errors import Damaged, NotFound
 from changelog.events.indexes import IndexCreated
@@ -21,13 +23,14 @@ from changelog.records import NONE, Record
 from changelog.views.cluster import epoch_of
 from changelog.writer import Proposal
 from ops.cli import main
+from ops.roles import COPYING, REPLICA, programs
 from replica import rejoin, stranded
 from replica.config import ReplicaConfig
 from replica.create import is_enrolled, make_log, read_token
 from replica.rejoin import NEW, OLD, Fork
 from server import keys
 from server.layout import Layout
-from tests.nodes import FIRST_EVENTS, LOG_KEY, ORIGIN, SMALL_MAP, Node, node, uploaded
+from tests.nodes import FIRST_EVENTS, LOG_KEY, ORIGIN, PUBLIC, SMALL_MAP, Node, node, uploaded
 
 AFTER = len(FIRST_EVENTS) + 1  # what the log keeps: the first entries, and an index
 PROMISED = epoch_of(2, 2)
@@ -225,3 +228,24 @@ def test_the_old_log_stays_until_it_is_forgotten(left: Node) -> None:
     assert not (layout.serverdir / OLD).exists()
     assert promised_in(layout.changelog) == PROMISED
     rejoin.forget(layout)
+
+
+def test_a_node_forgets_the_old_log_when_the_new_one_is_whole(left: Node, tmp_path: Path) -> None:
+    config = ReplicaConfig(
+        shutil.copytree(left.folder, tmp_path / "copy"), map_size=SMALL_MAP
+    )  # LMDB opens a folder once
+    layout, old = config.layout, tmp_path / "copy" / OLD
+    with left.env.read() as store:
+        rejoin.leave(config, store, Fork(AFTER, PROMISED))
+        batch, word = copying.read_batch(store, 0), vouching.find(store)
+    assert batch is not None
+    assert programs(config) == COPYING
+    with log_in(layout.changelog) as env:
+        Copier(env, ORIGIN, PUBLIC).copy(batch)
+    assert programs(config) == COPYING  # no primary of the epoch that was promised has vouched for it
+    assert old.exists()
+    with log_in(layout.changelog) as env, env.write() as store:
+        vouching.keep(store, word)
+    assert programs(config) == REPLICA
+    assert not old.exists()
+    assert promised_in(layout.changelog) == PROMISED

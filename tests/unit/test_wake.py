@@ -14,12 +14,16 @@ from server.wire import connect, listen, wake
 PATIENCE_S = 5.0
 
 
+class Waited(Exception):  # noqa: N818 - no OSError, which who wakes takes for a process that is not there
+    """A test waited for ever."""
+
+
 @pytest.fixture
 def impatient() -> Iterator[None]:
-    """Raise TimeoutError where the test waits for ever."""
+    """Raise Waited where the test waits for ever."""
 
     def give_up(_: int, __: FrameType | None) -> None:
-        raise TimeoutError
+        raise Waited
 
     before = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
