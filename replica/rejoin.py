@@ -72,6 +72,7 @@ def leave(config: ReplicaConfig, store: Store, found: Fork) -> None:
     config.word_file.unlink(missing_ok=True)
     shutil.rmtree(layout.serverdir / OLD, ignore_errors=True)
     make_log(layout, max(promise.epoch(store), found.epoch), config.map_size)
+    sync_folder(layout.serverdir)
     layout.changelog.rename(layout.serverdir / OLD)
     finish(layout)
 
@@ -79,8 +80,8 @@ def leave(config: ReplicaConfig, store: Store, found: Fork) -> None:
 def finish(layout: Layout) -> None:
     """Do what is left after a crash between the two names of a log."""
     old, new = layout.serverdir / OLD, layout.serverdir / NEW
-    if old.exists() and new.exists() and not layout.changelog.exists():
-        new.rename(layout.changelog)
+    if old.exists() and not layout.changelog.exists():
+        (new if new.exists() else old).rename(layout.changelog)
         sync_folder(layout.serverdir)
 
 
