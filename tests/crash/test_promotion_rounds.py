@@ -19,7 +19,7 @@ from tests.processes import Node
 from tests.replica.promoting import LOCAL, ONE, Cluster, cluster
 
 FULL = os.environ.get("LEDGERPI_TEST_FULL") == "1"
-ROUNDS = 50 if FULL else 3
+ROUNDS = 50 if FULL else 2
 SEED = 31
 PROMOTE_S = 30.0  # more than it takes on a busy machine
 RECOVERY_S = 60.0

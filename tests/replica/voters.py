@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from changelog.views import voting
 from server import keys, positions
 from server.acks import ACKS, Ack
+from server.introduction import INTRODUCTIONS, Introduction
 from server.member_token import MemberToken, sign
 from tests.following import ledgerpi, status, wait_until
 from tests.processes import Node
@@ -27,7 +28,7 @@ class Voter:
 
     primary: Node
     name: str
-    url: str = ""  # where it says that it is
+    url: str = "http://127.0.0.1:1"  # where it says that it is: nobody is there
     number: int = 0
     node_key: Ed25519PrivateKey = field(factory=Ed25519PrivateKey.generate)
     cosigner: Ed25519PrivateKey = field(factory=Ed25519PrivateKey.generate)
@@ -35,10 +36,9 @@ class Voter:
 
     def join(self) -> requests.Response:
         """Become a member by the token."""
-        body = {
-            name: keys.public(key).hex() for name, key in (("node_key", self.node_key), ("cosigner_key", self.cosigner))
-        }
-        answer = self.post("join", json={**body, "url": self.url})
+        origin, own, cosigner = status(self.primary)["origin"], keys.public(self.node_key), keys.public(self.cosigner)
+        said = Introduction(0, self.name, origin, own, cosigner, self.url, int(time.time()))
+        answer = self.post("join", data=INTRODUCTIONS.sign(said, self.node_key))
         if answer.ok:
             self.number = answer.json()["number"]
         return answer
