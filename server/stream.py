@@ -61,11 +61,12 @@ def cursor_of(store: Store, origin: str) -> Cursor:
 
 
 def batch_frame(batch: Batch, *, deflated: bool = False) -> bytes:
-    """Return the frame of a batch; a small one is not *deflated*."""
-    if not deflated:
-        return framed(BATCH, *_BATCHES.plain(batch))
-    raw = _BATCHES.pack(batch)
-    return framed(BATCH, *_BATCHES.plain(batch)) if len(raw) < SMALL else framed(DEFLATED, zlib.compress(raw, LEVEL))
+    """Return the frame of a batch; one that is small, or so alike that it would look like a bomb, is not *deflated*."""
+    raw = _BATCHES.pack(batch) if deflated else b""
+    packed = zlib.compress(raw, LEVEL) if len(raw) >= SMALL else b""
+    if packed and len(raw) <= _most(packed):
+        return framed(DEFLATED, packed)
+    return framed(BATCH, *_BATCHES.plain(batch))
 
 
 def alive_frame(vouched: bytes) -> bytes:
@@ -89,9 +90,14 @@ def read_frame(frame: Frame) -> Batch | bytes:
     raise InvalidEntry(f"not a frame of a changelog stream: {kind!r:.100}")
 
 
+def _most(packed: bytes) -> int:
+    """Return how many bytes *packed* may be unpacked to."""
+    return min(MAX_FRAME, MAX_RATIO * len(packed) + SMALL)
+
+
 def _inflated(packed: bytes) -> Batch:
     unpacking = zlib.decompressobj()
-    most = min(MAX_FRAME, MAX_RATIO * len(packed) + SMALL)
+    most = _most(packed)
     try:
         raw = unpacking.decompress(packed, most)
     except zlib.error as error:

@@ -90,3 +90,10 @@ async def test_what_is_kept_for_followers_is_bounded(tmp_path: Path) -> None:
     assert [one is other for one, other in zip(first, again, strict=True)] == [True] * MOST_KEPT + [False]
     assert again == first
     reader.close()
+
+
+def test_a_batch_that_would_look_like_a_bomb_is_sent_as_it_is() -> None:
+    alike = Batch(1, (b"a" * 60_000,) * 10, (), (), "note", b"word", ())
+    raw = batch_frame(alike, deflated=True)
+    assert raw == batch_frame(alike)
+    assert read(raw) == alike
