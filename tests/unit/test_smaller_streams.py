@@ -8,6 +8,7 @@ import pytest
 
 from changelog.copying import MAX_BATCH_BYTES, Batch
 from changelog.errors import InvalidEntry, Unavailable
+from changelog.packing import Packing
 from changelog.reader import Reader
 from replica.tail import LEAST_BATCH_BYTES, Amid, next_most
 from server import stream
@@ -60,10 +61,10 @@ def test_batches_get_smaller_only_while_links_break_amid_one() -> None:
 
 def test_a_batch_that_grows_more_than_entries_do_is_refused() -> None:
     wide = Batch(1, (bytes(1 << 20),), (), (), "note", b"word", ())
-    frame = batch_frame(wide, deflated=True)
-    assert len(frame) < 10_000
+    packed = zlib.compress(Packing(Batch).pack(wide))
+    assert len(packed) < 10_000
     with pytest.raises(InvalidEntry, match="a batch of over"):
-        read(frame)
+        read(framed(DEFLATED, packed))
 
 
 async def test_followers_at_one_place_get_what_was_read_once(tmp_path: Path) -> None:
