@@ -19,7 +19,7 @@ from tests.processes import Node
 from tests.replica.promoting import LOCAL, ONE, Cluster, cluster
 
 FULL = os.environ.get("LEDGERPI_TEST_FULL") == "1"
-ROUNDS = 50 if FULL else 2
+ROUNDS = 50 if FULL else 5
 SEED = 31
 PROMOTE_S = 30.0  # more than it takes on a busy machine
 RECOVERY_S = 60.0
@@ -33,6 +33,7 @@ def three(tmp_path: Path) -> Iterator[Cluster]:
         yield made
 
 
+@pytest.mark.long
 def test_promotions_under_load_lose_nothing_that_was_acknowledged(
     three: Cluster,
 ) -> None:

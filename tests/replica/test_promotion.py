@@ -106,6 +106,7 @@ def test_what_the_old_primary_alone_has_is_bundled_when_it_comes_back(three: Clu
     three.wait_until_one()
 
 
+@pytest.mark.long
 def test_with_too_few_answers_it_is_refused_and_says_who_is_missing(three: Cluster) -> None:
     old, (new, third) = three.primary, three.replicas
     name = status(third)["uuid"]
@@ -123,6 +124,7 @@ def test_with_too_few_answers_it_is_refused_and_says_who_is_missing(three: Clust
     assert upload(new, wheel(fresh()), ONE) == 200
 
 
+@pytest.mark.long
 def test_a_primary_that_comes_back_and_hears_of_no_voter_serves_and_takes_no_writes(three: Cluster) -> None:
     old, others, held = three.primary, three.replicas, wheel(fresh())
     assert upload(old, held, LOCAL) == 200

@@ -10,7 +10,7 @@ from attrs import frozen
 from changelog.blobs import Blobs
 from server.layout import Layout
 from tests.authorities import Authority, make_authority
-from tests.following import Replica, check_copy, entries, new_token, wait_for_state, wait_until, wait_until_equal
+from tests.following import Replica, check_copy, entries, new_token, status, wait_until, wait_until_equal
 from tests.http.client import Client, wheel
 from tests.processes import Node, new_node
 from tests.replica.faulty import Faulty, faulty
@@ -78,7 +78,7 @@ def test_who_no_longer_trusts_it_says_so_and_serves_what_there_is(replica: Repli
     distrustful = Replica(replica.serverdir, replica.primaries, replica.token)
     try:
         distrustful.start()
-        assert WHY in wait_for_state(distrustful, "unreachable")["following-reason"]
+        wait_until(lambda: WHY in status(distrustful)["following-reason"], lambda: status(distrustful))
         root = Client(distrustful.url, "root", "secret")
         assert root.get(STAGE).status_code == 200
         answer = root.put("root/more", {})
