@@ -105,6 +105,7 @@ def test_a_replica_follows_by_the_authority_that_it_knows(secured: Secured, tmp_
         replica.kill()
 
 
+@pytest.mark.long
 def test_a_renewed_certificate_is_served_without_a_restart(tmp_path: Path) -> None:
     make_authority(tmp_path)
     node = new_node(tmp_path, workers=1, args=options(tmp_path)).start()

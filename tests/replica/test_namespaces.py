@@ -70,6 +70,7 @@ def root_of(node: Node) -> Client:
     return Client(node.url, "root", "secret")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "weather",
     [
@@ -100,6 +101,7 @@ def test_on_a_narrow_road_reads_do_not_wait(between: Road, model: Model, chance:
     check_equal(between, model, chance)
 
 
+@pytest.mark.long
 def test_a_road_that_goes_down_and_up_at_random_moments_costs_no_entry(
     between: Road, model: Model, chance: random.Random
 ) -> None:
