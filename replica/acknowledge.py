@@ -38,7 +38,8 @@ class Acknowledger:
             if self._eager is not None:
                 self._eager.changed.clear()
             with self._member.reader.snapshot() as store:
-                own, ack = self._member.own(store), self._ack(store)
+                own = self._member.own(store)
+                ack = self._ack(store, own.number)
             try:
                 if not own.is_current:
                     await self._member.join()
@@ -52,11 +53,11 @@ class Acknowledger:
             told = ack if own.is_current else None
             await self._change(told, at_once=own.is_voter)
 
-    def _ack(self, store: Store) -> Ack | None:
-        """Return what this node has to say; nothing of a history that it promised to take no more of."""
-        own, head = self._member.own(store), log.head(store)
+    def _ack(self, store: Store, number: int) -> Ack | None:
+        """Return what member *number*, 0 = none, has to say; nothing of a history that it promised to leave."""
+        head = log.head(store)
         size = head.size if self._eager is None else min(self._eager.size, head.size)
-        if not own.number or not size:
+        if not number or not size:
             return None
         raw = log.entry(store, size)
         epoch = head.epoch if raw is None else decode(raw, size)[1].epoch
@@ -64,7 +65,7 @@ class Acknowledger:
             return None
         missing = () if self._eager is None else self._eager.missing_uploads
         root = head.root if size == head.size else log.root(store, size)
-        return Ack(own.number, epoch, size, root, missing, time.time_ns() // 1_000)
+        return Ack(number, epoch, size, root, missing, time.time_ns() // 1_000)
 
     async def _change(self, told: Ack | None, *, at_once: bool) -> None:
         """Return when there is something new to say, or it is time to say it again."""

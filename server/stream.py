@@ -19,7 +19,7 @@ ALIVE = "alive"  # the primary's signed word for its head
 BEHIND, DIVERGED, STRANGE = "behind", "diverged", "origin"  # why there is no stream
 
 SMALL = 1_024  # bytes; deflating fewer saves little
-MAX_RATIO = 40  # entries are mostly digests; ten times what any of them were seen to make
+MAX_RATIO = 40  # of what is unpacked to what came; entries of uploads are mostly digests and make 1.8
 LEVEL = 1  # of zlib: 0.56 of the bytes for 7 us an entry; level 6 makes it 0.55 for 11 us
 
 _BATCHES = Packing(Batch)

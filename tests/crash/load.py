@@ -1,22 +1,19 @@
 """Concurrent uploaders and deleters, whose operations a model records."""
 
 import random
-import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from tests.crash.client import NO_ANSWER, Client
 from tests.crash.model import History, Model, Outcome
+from tests.crash.threads import Working
 from tests.processes import Node
 
 CLIENTS = 8
 PAUSE_S = 0.02  # after a fault
-END_S = 60.0  # for the last operations
 
 
-class Crowd:
+class Crowd(Working):
     """Clients at work while the block runs; who gets no answer goes on with the node's present URL.
 
     *act* is one operation, *done* tells how many succeeded so far.
@@ -33,22 +30,7 @@ class Crowd:
         self._node = node
         self._act = act
         self._done = done
-        self._end = threading.Event()
-        seeds = [chance.getrandbits(32) for _ in range(clients)]
-        self._threads = [threading.Thread(target=self._work, args=(random.Random(s),)) for s in seeds]  # noqa: S311
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end.set()
-        for thread in self._threads:
-            thread.join(END_S)
-            assert not thread.is_alive(), "an operation neither ends nor fails"
+        super().__init__(chance, clients)
 
     def wait_for(self, operations: int, within_s: float) -> None:
         """Return after *operations* more succeeded.
@@ -61,9 +43,9 @@ class Crowd:
             assert time.monotonic() < deadline, f"the node does not work again: {self._node.log[-3_000:]}"
             time.sleep(PAUSE_S)
 
-    def _work(self, chance: random.Random) -> None:
+    def work(self, chance: random.Random) -> None:
         url, client = "", Client("http://127.0.0.1:1")
-        while not self._end.is_set():
+        while not self.end.is_set():
             if url != self._node.url:
                 client.close()
                 url, client = self._node.url, Client(self._node.url)

@@ -45,8 +45,8 @@ def test_promotions_under_load_lose_nothing_that_was_acknowledged(
         figures = (time.monotonic() - began, sorted(took_s), record.count(ONE), record.count(LOCAL), record.unknown)
         (three.folder / "figures").write_text("\n".join(map(str, figures)))
     assert max(took_s) < PROMOTE_S
-    assert min(record.count(ONE), record.count(LOCAL)) > ROUNDS, "the load was too small to prove anything"
-    assert record.unknown > 0 or not FULL, "no promotion interrupted anything"
+    assert min(record.count(ONE), record.count(LOCAL)) > 3 * ROUNDS, "the load was too small to prove anything"
+    assert record.unknown > 0, "no promotion interrupted anything"
     assert not record.unexpected, record.unexpected[:5]
     three.check()
     in_log, in_tails, all_entries = _kept(three)

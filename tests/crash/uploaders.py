@@ -3,20 +3,18 @@
 import random
 import threading
 import time
-from types import TracebackType
-from typing import Self
 
 import requests
 from attrs import define, field, frozen
 
 from server import positions
+from tests.crash.threads import Working
 from tests.http.client import Client, Dist, wheel
 from tests.replica.promoting import DURABILITY, LOCAL, ONE, Cluster
 
 UPLOADERS = 4
 PATIENCE_S = 12.0  # for an answer; without one it is not known what became of it
 PAUSE_S = 0.1  # between two uploads: the nodes are to be killed amid writes, not to be measured
-END_S = 60.0
 EXPECTED = frozenset({200, 502, 503})
 
 
@@ -58,29 +56,14 @@ class Record:
                 self.unexpected.append(f"{dist.filename}: {answer.status_code} {answer.text[:300]}")
 
 
-class Uploaders:
+class Uploaders(Working):
     """At work while the block runs; each file has a name of its own."""
 
     def __init__(self, cluster: Cluster, record: Record, chance: random.Random) -> None:
         """Upload to any node of *cluster* that runs."""
         self._cluster = cluster
         self._record = record
-        self._end = threading.Event()
-        seeds = [chance.getrandbits(32) for _ in range(UPLOADERS)]
-        self._threads = [threading.Thread(target=self._work, args=(random.Random(s),)) for s in seeds]  # noqa: S311
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end.set()
-        for thread in self._threads:
-            thread.join(END_S)
-            assert not thread.is_alive(), "an upload neither ends nor fails"
+        super().__init__(chance, UPLOADERS)
 
     def wait_for(self, durability: str, since: int, within_s: float) -> None:
         """Return when more than *since* writes were acknowledged with *durability*."""
@@ -89,8 +72,8 @@ class Uploaders:
             assert time.monotonic() < deadline, (self._cluster.told(), self._cluster.logs())
             time.sleep(PAUSE_S)
 
-    def _work(self, chance: random.Random) -> None:
-        while not self._end.is_set():
+    def work(self, chance: random.Random) -> None:
+        while not self.end.is_set():
             running = [node for node in self._cluster.nodes.values() if node.runs and node.url]
             durability = chance.choice((ONE, LOCAL))
             dist = wheel(f"p{chance.getrandbits(40):x}", note="x" * chance.choice((1, 20_000)))
