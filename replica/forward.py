@@ -11,20 +11,22 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from changelog.blobs import Blobs
-from changelog.errors import InvalidForm, InvalidName, LedgerpiError
+from changelog.errors import InvalidForm, InvalidName, LedgerpiError, NotYet
 from replica.config import ReplicaConfig
 from replica.primary import Primary, unanswered
+from replica.pulse import felt
 from replica.tail import open_session, read_all
 from server import via
 from server.executors import in_thread
 from server.forms import Form, FormLimits, read_form
 from server.outside import outside_url
 from server.parts import Parts
-from server.positions import POSITION, parse
+from server.permissions import check_upload, existing
+from server.positions import POSITION, parse, reached
+from server.requests import index_of, path_segments
 
 MAX_ANSWER = 16 << 20  # bytes of an answer to a write
-ANSWER_S = 120.0  # for an answer, once the primary has the request
+ANSWER_S = 120.0  # for an answer, once the primary has the request; it is asked meanwhile whether it lives
 STALLED_S = 20.0  # without a byte being taken
 PATIENCE_S = 30.0  # until the own log has what the primary has
 QUEUED = 16  # pieces of a body that wait to be read as a form
@@ -53,12 +55,13 @@ class Forward:
 
         Raises:
             Unavailable: the primary can not be asked; whether it got the request is not known then.
+            Conflict: it was done, and was lost when another primary took over.
         """
-        keeping = _Keeping(parts, request) if _is_form(request) else None
+        keeping = _Keeping(parts, request, at_once=await _may_upload(parts, request)) if _is_form(request) else None
         try:
             answer = await self._ask(parts, request, keeping)
             if keeping is not None and answer.status < 300:  # noqa: PLR2004 - it was taken
-                await keeping.publish(parts.blobs)
+                await keeping.publish()
         finally:
             if keeping is not None:
                 await keeping.discard()
@@ -69,10 +72,12 @@ class Forward:
         headers = _sent(request)
         headers["X-Outside-Url"] = outside_url(parts, request)
         headers.update(via.with_own(parts.member))
-        url = URL(self._primary.url + _target(request), encoded=True)
+        primary = self._primary.url
+        url = URL(primary + _target(request), encoded=True)
         body = _Body(request, keeping)
         try:
             async with (
+                felt(self._session, primary, via.with_own(parts.member)),
                 asyncio.timeout(None) as body.patience,
                 self._session.request(
                     request.method,
@@ -102,7 +107,10 @@ class Forward:
 class _Keeping:
     """Reads a form that passes, so that its file need not come back."""
 
-    def __init__(self, parts: Parts, request: web.BaseRequest) -> None:
+    def __init__(self, parts: Parts, request: web.BaseRequest, *, at_once: bool) -> None:
+        self._blobs = parts.blobs
+        self._at_once = at_once  # for the entry may come before the answer, and who reads it would fetch the file
+        self._is_kept = False
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUED)
         limits = FormLimits(file_bytes=parts.config.max_request_body_size)
         kind = request.headers.get("Content-Type", "")
@@ -115,14 +123,23 @@ class _Keeping:
             await asyncio.wait({put, self._reading}, return_when=asyncio.FIRST_COMPLETED)
             put.cancel()
 
-    async def publish(self, blobs: Blobs) -> None:
-        """Keep the file as a blob; without it, it would be fetched."""
+    async def end(self) -> None:
+        """Tell that the whole form was put."""
+        await self.put(None)
+        if self._at_once:
+            await self.publish()
+
+    async def publish(self) -> None:
+        """Keep the file as a blob, if it is not kept yet; without it, it would be fetched."""
+        if self._is_kept:
+            return
+        self._is_kept = True
         try:
             await self.put(None)  # all was read, or there were no answer; but what sends it may have been ended before
             form = await self._reading
             file = form.files.get("content")
             if file is not None:
-                await in_thread(blobs.publish, file.path, file.sha256)
+                await in_thread(self._blobs.publish, file.path, file.sha256)
         except (LedgerpiError, OSError) as error:
             logger.warning("file not kept", reason=str(error))
 
@@ -167,14 +184,36 @@ class _Body:
             self.failure = error
             raise
         if self._keeping is not None:
-            await self._keeping.put(None)
+            await self._keeping.end()
 
 
 async def _arrived(parts: Parts, answer: web.Response) -> None:
-    """Wait until the own log is as long as the primary's was when it answered."""
+    """Wait until the own log has the entry that was the primary's last when it answered.
+
+    Raises:
+        Conflict: it never will, for another primary has taken over without that entry.
+    """
     said = answer.headers.get(POSITION)
-    if said is not None and not await parts.news.beyond(parse(said).serial - 1, PATIENCE_S):
-        logger.warning("answered before the entry came", position=said)
+    if said is not None:
+        try:
+            await reached(parts, parse(said), PATIENCE_S)
+        except NotYet:
+            logger.warning("answered before the entry came", position=said)
+
+
+async def _may_upload(parts: Parts, request: web.BaseRequest) -> bool:
+    """Return whether, by what is known here, the file may be kept before the primary says so."""
+    try:
+        segments, _ = path_segments(request.raw_path)
+        if len(segments) != 2:  # noqa: PLR2004 - forms are for indexes
+            return False
+        name = index_of(segments)
+        caller = await parts.auth.caller(request.headers, request.remote or "")
+        with parts.reader.snapshot() as store:
+            check_upload(caller, name, existing(store, name))
+    except LedgerpiError:
+        return False
+    return True
 
 
 def _target(request: web.BaseRequest) -> str:

@@ -79,14 +79,14 @@ def without_prefix(request: web.BaseRequest) -> web.BaseRequest:
     return request.clone(rel_url=URL(rest, encoded=True))
 
 
-async def reached(parts: Parts, position: Position) -> None:
-    """Return when this node has *position*; a snapshot begun then sees it.
+async def reached(parts: Parts, position: Position, timeout_s: float = WAIT_S) -> None:
+    """Return when this node has *position*, after *timeout_s* at the latest; a snapshot begun then sees it.
 
     Raises:
         NotYet: it did not come in time.
         Conflict: this node has another entry there: the one meant was lost when a primary was replaced.
     """
-    if not await parts.news.beyond(position.serial - 1, WAIT_S):
+    if not await parts.news.beyond(position.serial - 1, timeout_s):
         raise NotYet(f"this node does not have {position} yet")
     with parts.reader.snapshot() as store:
         raw = log.entry(store, position.serial)

@@ -132,6 +132,15 @@ def test_all_files_come_without_being_asked_for(copied: Copied, eager: Replica) 
     assert [copied.get(eager, dist).content for dist in dists] == [dist.content for dist in dists]
 
 
+def test_files_that_were_uploaded_through_a_replica_need_not_come_back(copied: Copied, eager: Replica) -> None:
+    dists = [make() for make in (small, large) for _ in range(5)]
+    root = Client(eager.url, "root", "secret")
+    assert [root.upload(STAGE, dist).status_code for dist in dists] == [200] * len(dists)
+    copied.wait_for(eager)
+    assert [copied.other.count(dist.sha256) for dist in dists] == [0] * len(dists)
+    root.close()
+
+
 def test_files_that_a_mirror_fetched_come_too_and_may_be_absent(copied: Copied, eager: Replica, up: Upstream) -> None:
     there, gone = (large_sdist(fresh("mirrored")) for _ in range(2))
     up.put(there, gone)

@@ -154,6 +154,19 @@ def test_a_write_without_an_answer_is_sent_once_and_says_so(trio: Trio, method: 
     wait_for_state(trio.near, "following")
 
 
+def test_a_write_is_given_up_when_the_primary_falls_silent(trio: Trio) -> None:
+    name = f"root/{fresh()}"
+    assert root_of(trio.near).ask("PUT", name, json={}).status_code == 200  # leaves a connection to use
+    trio.primary.pause()
+    try:
+        answer = root_of(trio.near).ask("PATCH", name, json={"title": "x"})
+    finally:
+        trio.primary.resume()
+    assert answer.status_code == 502
+    assert "the primary can not be asked" in answer.text
+    wait_for_state(trio.near, "following")
+
+
 class Deaf:
     """Takes requests, and closes the connection without an answer."""
 
