@@ -66,13 +66,14 @@ async def test_another_coding_fails(coding: str) -> None:
         await read([b"x"], coding)
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(PAGE)[:-1], gzip.compress(PAGE)[:100], b"\x1f"])
-async def test_a_truncated_body_fails(packed: bytes) -> None:
+@pytest.mark.parametrize("size", [-1, 100, 1])
+async def test_a_truncated_body_fails(size: int) -> None:
+    packed = gzip.compress(PAGE)[:size]
     with pytest.raises(UpstreamFailed, match="not whole"):
         await read([packed], "gzip")
 
 
-@pytest.mark.parametrize("more", [[b"x"], [b"", b"x"], [gzip.compress(b"y")]])
+@pytest.mark.parametrize("more", [[b"x"], [b"", b"x"], [gzip.compress(b"y", mtime=0)]])
 async def test_something_after_the_end_fails(more: list[bytes]) -> None:
     with pytest.raises(UpstreamFailed, match="something follows"):
         await read([gzip.compress(PAGE), *more], "gzip")
@@ -94,7 +95,7 @@ async def test_a_body_may_have_exactly_the_bound() -> None:
     assert await read([b"x" * STEP], "", STEP) == b"x" * STEP
 
 
-@pytest.mark.parametrize(("packed", "coding"), [(gzip.compress(PAGE), "gzip"), (PAGE, "")])
+@pytest.mark.parametrize(("packed", "coding"), [(gzip.compress(PAGE, mtime=0), "gzip"), (PAGE, "")])
 async def test_a_body_over_the_bound_is_refused(packed: bytes, coding: str) -> None:
     with pytest.raises(UpstreamRefused, match=f"over {len(PAGE) - 1} bytes"):
         await read(cut(packed, 1000), coding, len(PAGE) - 1)
