@@ -12,7 +12,7 @@ from tests.http.accounts import fresh
 from tests.replica.conftest import Pair
 
 ROUTES = pytest.mark.parametrize("path", ["+join", "+ack", "+promise"])
-RANDOM = random.Random(1)
+RANDOM = random.Random(1)  # noqa: S311 - the same bytes in each run
 NO_STATEMENTS = [
     b"",
     b"\xc1",
