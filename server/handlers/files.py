@@ -7,8 +7,9 @@ from changelog import log
 from changelog.errors import Gone, InvalidForm, NotFound, Refused
 from changelog.names import FileName, IndexName, file_name
 from changelog.tables import Store
-from changelog.views import files, projects
-from changelog.views.files import File, Link
+from changelog.views import files, links, projects
+from changelog.views.files import File
+from changelog.views.links import Link
 from changelog.views.page import Status
 from server.answers import enveloped, message
 from server.commands import DeleteFile, YankFiles
@@ -96,7 +97,7 @@ def find(parts: Parts, store: Store, segments: list[str]) -> Found:
     name, filename = index_of(segments), file_name(segments[5])
     index = parts.sources.of(store, name)[0][1]
     digest = path_digest(segments[3], segments[4])
-    link = files.linked(store, index, digest, filename)
+    link = links.linked(store, index, digest, filename)
     if link is None:
         raise NotFound(f"no such file in {name}: {filename}")
     row = files.behind(store, index, link, digest, filename)
@@ -119,7 +120,7 @@ def path_digest(first: str, second: str) -> bytes:
         digest = bytes.fromhex(first + second)
     except ValueError as error:
         raise NotFound("no such file: the path has no digest") from error
-    if len(first) != 3 or len(digest) != files.LINK_DIGEST_BYTES:  # noqa: PLR2004 - 3 + 13 digits
+    if len(first) != 3 or len(digest) != links.LINK_DIGEST_BYTES:  # noqa: PLR2004 - 3 + 13 digits
         raise NotFound("no such file: the path has no digest")
     return digest
 
