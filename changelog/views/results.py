@@ -8,7 +8,7 @@ from changelog.codec import Stamp
 from changelog.events.results import TestResultUploaded
 from changelog.names import FileName, UserName
 from changelog.tables import Store, Table, serial_key
-from changelog.views import digests, files, projects
+from changelog.views import digests, files, projects, serials
 from changelog.views.digests import Digest
 from changelog.views.links import LINK_DIGEST_BYTES, LINKS, Link, link_key
 
@@ -27,6 +27,7 @@ class Result:
 
 
 RESULTS = Table("test_results", Result)
+RESULTS_OF = b"t"  # counts: results of a file, by the serial of its FileUploaded
 
 
 def on_test_result_uploaded(store: Store, event: TestResultUploaded, stamp: Stamp) -> None:
@@ -48,6 +49,7 @@ def on_test_result_uploaded(store: Store, event: TestResultUploaded, stamp: Stam
     RESULTS.put(store, _key(release.incarnation, event.name), row)
     link = Link(event.project, project.incarnation, event.version, release.incarnation)
     LINKS.put(store, link_key(event.index, file.sha256, event.name), link)
+    serials.count(store, RESULTS_OF, file.uploaded, 1)
     digests.name(store, digests.BLOB, event.sha256, Digest(stamp.serial, event.size))
 
 
