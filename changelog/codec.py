@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from changelog.errors import InvalidEntry
-from changelog.events import cluster, files, indexes, projects, upstream, users
+from changelog.events import cluster, documentation, files, indexes, projects, results, upstream, users
 from changelog.packing import Packing, packb, unpackb
 
 FORMAT = 1
@@ -66,6 +66,10 @@ EVENTS: tuple[type, ...] = (
     files.FileDeleted,
     files.FileYanked,
     files.FileUnyanked,
+    files.FileHistoryCarried,
+    documentation.DocumentationUploaded,
+    documentation.DocumentationDeleted,
+    results.TestResultUploaded,
     upstream.MirrorPageChanged,
     upstream.MirrorFileFetched,
     upstream.MirrorMetadataFetched,

@@ -17,7 +17,8 @@ from changelog.events.cluster import (
     ReplicaEnrolled,
     ReplicaRevoked,
 )
-from changelog.events.files import FileDeleted, FileUnyanked, FileUploaded, FileYanked
+from changelog.events.documentation import DocumentationDeleted, DocumentationUploaded
+from changelog.events.files import FileDeleted, FileHistoryCarried, FileUnyanked, FileUploaded, FileYanked
 from changelog.events.indexes import IndexCreated, IndexDeleted, IndexModified, IndexTextsChanged
 from changelog.events.projects import (
     ProjectDeleted,
@@ -25,6 +26,7 @@ from changelog.events.projects import (
     ReleaseDeleted,
     ReleaseRegistered,
 )
+from changelog.events.results import TestResultUploaded
 from changelog.events.upstream import (
     MirrorFileFetched,
     MirrorHashAccepted,
@@ -34,9 +36,24 @@ from changelog.events.upstream import (
 )
 from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, UserDeleted
 from changelog.tables import Store
-from changelog.views import cluster, digests, fetched, files, indexes, projects, serials, upstream, users, voting
+from changelog.views import (
+    cluster,
+    digests,
+    documentation,
+    fetched,
+    files,
+    history,
+    indexes,
+    links,
+    projects,
+    results,
+    serials,
+    upstream,
+    users,
+    voting,
+)
 
-VIEWS_VERSION = 4  # another number makes the next start fold all views anew
+VIEWS_VERSION = 5  # another number makes the next start fold all views anew
 
 Fold = Callable[[Store, Any, Stamp], None]
 
@@ -67,6 +84,10 @@ FOLDS: dict[type, tuple[Fold, ...]] = {
     FileDeleted: (files.on_file_deleted,),
     FileYanked: (files.on_file_yanked,),
     FileUnyanked: (files.on_file_unyanked,),
+    FileHistoryCarried: (history.on_file_history_carried,),
+    DocumentationUploaded: (documentation.on_documentation_uploaded,),
+    DocumentationDeleted: (documentation.on_documentation_deleted,),
+    TestResultUploaded: (results.on_test_result_uploaded,),
     MirrorPageChanged: (upstream.on_mirror_page_changed,),
     MirrorFileFetched: (fetched.on_mirror_file_fetched,),
     MirrorMetadataFetched: (fetched.on_mirror_metadata_fetched,),
@@ -87,8 +108,11 @@ VIEW_TABLES: tuple[str, ...] = (
     *projects.PROJECTS.names,
     *projects.RELEASES.names,
     *files.FILES.names,
-    files.LINKS.name,
     files.NAMED.name,
+    *documentation.DOCUMENTATION.names,
+    results.RESULTS.name,
+    history.HISTORIES.name,
+    links.LINKS.name,
     upstream.PAGES.name,
     upstream.ENTRIES,
     fetched.FETCHED.name,

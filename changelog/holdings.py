@@ -3,14 +3,23 @@
 from attrs import frozen
 
 from changelog.codec import Event
+from changelog.events.documentation import DocumentationUploaded
 from changelog.events.files import FileUploaded
 from changelog.events.indexes import IndexCreated, IndexTextsChanged
 from changelog.events.projects import ReleaseRegistered
+from changelog.events.results import TestResultUploaded
 from changelog.events.upstream import MirrorFileFetched, MirrorMetadataFetched
 from changelog.events.users import PasswordSet, ProfileChanged, UserCreated
 
-WITH_BLOB = (FileUploaded, MirrorFileFetched)  # their sha256 and size are those of a blob
-WITH_METADATA = (*WITH_BLOB, ReleaseRegistered, MirrorMetadataFetched)  # their metadata is a digest, or b""
+UPLOADS = (FileUploaded, DocumentationUploaded, TestResultUploaded)
+WITH_BLOB = (*UPLOADS, MirrorFileFetched)  # their sha256 and size are those of a blob
+WITH_METADATA = (  # their metadata is a digest, or b""
+    FileUploaded,
+    MirrorFileFetched,
+    ReleaseRegistered,
+    MirrorMetadataFetched,
+)
+WITH_BYTES = (*WITH_BLOB, *WITH_METADATA)  # each is about an index
 RECORD_FIELDS: dict[type, str] = {  # events with the commitment to a private record, b"" = none
     UserCreated: "profile",
     ProfileChanged: "profile",
@@ -22,7 +31,7 @@ RECORD_FIELDS: dict[type, str] = {  # events with the commitment to a private re
 
 @frozen
 class Blob:
-    """A distribution file that an entry names."""
+    """A distribution file, documentation or test result that an entry names."""
 
     sha256: bytes
     size: int  # bytes
@@ -30,9 +39,9 @@ class Blob:
 
 
 def blob(event: Event) -> Blob | None:
-    """Return the distribution file that *event* names."""
+    """Return the blob that *event* names, other than core metadata."""
     if isinstance(event, WITH_BLOB):
-        return Blob(event.sha256, event.size, isinstance(event, FileUploaded))
+        return Blob(event.sha256, event.size, isinstance(event, UPLOADS))
     return None
 
 

@@ -83,6 +83,11 @@ def file_name(text: str) -> FileName:
     return FileName(text)
 
 
+def documentation_name(project: ProjectName, number: Version) -> FileName:
+    """Return the name of the zip file with a release's documentation."""
+    return FileName(f"{project}-{number}.doc.zip")
+
+
 def version(text: str) -> Version:
     """Return *text* as a version's spelling: printable ASCII without spaces, at most 128 bytes.
 

@@ -192,7 +192,7 @@ class Writer:
         """Every digest an entry names leads to durable bytes."""
         blob = holdings.blob(event)
         if blob is not None and not self._blobs.has(blob.sha256, blob.size):
-            raise BlobDamaged(f"the bytes of {event.filename} are not there: {blob.sha256.hex()}")
+            raise BlobDamaged(f"the bytes of a {type(event).__name__} are not there: {blob.sha256.hex()}")
         digest = holdings.metadata(event)
         if digest and not (
             any(digest == name for name, _ in proposal.contents)

@@ -8,11 +8,13 @@ from attrs import frozen
 from changelog import holdings, log
 from changelog.blobs import Blobs
 from changelog.codec import Event, decode
+from changelog.events.documentation import DocumentationUploaded
 from changelog.events.files import FileUploaded
 from changelog.events.projects import ReleaseRegistered
+from changelog.events.results import TestResultUploaded
 from changelog.events.upstream import MirrorFileFetched, MirrorMetadataFetched
 from changelog.tables import Store
-from changelog.views import digests, fetched, files, indexes, projects
+from changelog.views import digests, documentation, fetched, files, indexes, projects, results
 from replica.config import ALL
 
 KINDS = (digests.BLOB, digests.METADATA, digests.CACHED)
@@ -59,7 +61,7 @@ class Selection:
 
     def _wanted(self, store: Store, serial: int, raw: bytes) -> Iterator[Named]:
         event, _ = decode(raw, serial)
-        if not isinstance(event, holdings.WITH_METADATA) or not self._takes(store, event.index):
+        if not isinstance(event, holdings.WITH_BYTES) or not self._takes(store, event.index):
             return
         blob = holdings.blob(event)
         if blob is not None and (blob.uploaded or self._cached):
@@ -98,13 +100,19 @@ def _there(store: Store, event: Event) -> Iterator[bytes]:
     """Yield the digests of what is now where *event* put something."""
     if isinstance(event, MirrorFileFetched | MirrorMetadataFetched):
         yield (fetched.find(store, event.index, event.project, event.filename) or fetched.NOTHING).metadata
-    if not isinstance(event, FileUploaded | ReleaseRegistered):
+    if not isinstance(event, (*holdings.UPLOADS, ReleaseRegistered)):
         return
     project = projects.find(store, event.index, event.project)
     release = None if project is None else projects.find_release(store, project.incarnation, event.version)
-    if release is not None:
-        yield release.metadata
+    if release is None:
+        return
+    yield release.metadata
+    row: files.File | documentation.Documentation | results.Result | None = None
     if isinstance(event, FileUploaded):
-        file = files.find(store, event.index, event.project, event.version, event.filename)
-        if file is not None:
-            yield from (file.sha256, file.metadata)
+        row = file = files.find(store, event.index, event.project, event.version, event.filename)
+        yield b"" if file is None else file.metadata
+    elif isinstance(event, DocumentationUploaded):
+        row = documentation.of_release(store, release.incarnation)
+    elif isinstance(event, TestResultUploaded):
+        row = results.find(store, release.incarnation, event.name)
+    yield b"" if row is None else row.sha256

@@ -165,6 +165,43 @@ class YankFiles:
 
 
 @frozen
+class UploadDocumentation:
+    """Give a release documentation whose blob is durable."""
+
+    index: IndexName
+    project: ProjectName
+    version: Version
+    size: int
+    sha256: bytes
+    upload_time: int
+
+
+@frozen
+class DeleteDocumentation:
+    """Delete the documentation of a release; *force* and *digest* as in DeleteFile."""
+
+    index: IndexName
+    project: ProjectName
+    version: Version
+    digest: bytes
+    force: bool
+
+
+@frozen
+class UploadTestResult:
+    """Add what came of testing a file; the blob is durable. *digest* is that of the file that was tested."""
+
+    index: IndexName
+    project: ProjectName
+    version: Version
+    filename: FileName
+    digest: bytes
+    size: int
+    sha256: bytes
+    upload_time: int
+
+
+@frozen
 class ChangeMirrorPage:
     """Write down the difference of upstream's page from what was known at serial *seen* (0 = nothing)."""
 
@@ -277,6 +314,9 @@ COMMANDS: tuple[type, ...] = (
     UploadFile,
     DeleteFile,
     YankFiles,
+    UploadDocumentation,
+    DeleteDocumentation,
+    UploadTestResult,
     ChangeMirrorPage,
     RecordFile,
     RecordMetadata,

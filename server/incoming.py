@@ -85,8 +85,17 @@ def publish(incoming: Incoming, blobs: Blobs, spool: Spool) -> None:
         StorageFull: no space, which some file systems say only when bytes are synced or a folder grows.
     """
     publish_metadata(incoming.metadata, blobs, spool)
+    publish_file(incoming.path, incoming.command.sha256, blobs)
+
+
+def publish_file(path: Path, digest: bytes, blobs: Blobs) -> None:
+    """Make a spooled file a blob, durably; blocking.
+
+    Raises:
+        StorageFull: as :func:`publish`.
+    """
     with full_disk_named():
-        blobs.publish(incoming.path, incoming.command.sha256)
+        blobs.publish(path, digest)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from changelog.reader import Reader
 from server.auth import Auth
 from server.batches import Batches
 from server.config import Config
+from server.directories import Directories
 from server.file_cache import FileCache
 from server.mirrors import Mirrors
 from server.news import News
@@ -101,6 +102,7 @@ class Parts:
     sources: Sources
     pages: PageCache
     files: FileCache
+    directories: Directories
     spool: Spool
     mirrors: Mirrors
     news: News

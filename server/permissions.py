@@ -48,6 +48,14 @@ def check_delete(caller: Caller, name: IndexName, index: Index) -> None:
         deny(caller, f"change files of {name}")
 
 
+def check_test_result(caller: Caller, name: IndexName, index: Index) -> None:
+    """Raise Refused unless the caller is in ``acl_toxresult_upload``, which has everybody by default."""
+    acl = index.option("acl_toxresult_upload", (ANONYMOUS,))
+    if caller.user != OPERATOR and not allowed(caller, acl if isinstance(acl, tuple) else ()):
+        who = caller.user or "without a login you"
+        raise Refused(f"{who} may not send test results to {name}; devpi test --no-upload keeps them to yourself")
+
+
 def acl_upload(name: IndexName, index: Index) -> tuple[str, ...]:
     """Return who may upload; the owner by default."""
     acl = index.option("acl_upload", (owner_of(name),))

@@ -12,12 +12,14 @@ from server.handlers import (
     alarms,
     changelog,
     cluster,
+    documentation,
     explain,
     files,
     health,
     indexes,
     mirror_files,
     projects,
+    results,
     simple,
     status,
     uploads,
@@ -28,6 +30,7 @@ from server.parts import Parts
 Handler = Callable[[Parts, web.BaseRequest, list[str]], Awaitable[web.StreamResponse]]
 
 REFRESH = "*/*/+simple/*/refresh"  # the one path with a word of its own that is no name
+DOCUMENTATION = ("*/*/*/*/+doc", "*/*/*/*/+d")  # whatever follows is a path inside a documentation
 
 ROUTES: dict[str, dict[str, Handler]] = {
     "": {"GET": users.everyone},
@@ -57,7 +60,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
     REFRESH: {"POST": simple.refresh},
     "*/*/+explain/*": {"GET": explain.get},
     "*/*/+alarms": {"GET": alarms.get, "POST": alarms.accept},
-    "*/*/+f/*/*/*": {"GET": files.get, "DELETE": files.delete, "PATCH": files.yank},
+    "*/*/+f/*/*/*": {"GET": files.get, "POST": results.post, "DELETE": files.delete, "PATCH": files.yank},
     "*/*/+e/*/*": {"GET": mirror_files.get, "DELETE": mirror_files.delete_by_location},
     "*/*/*": {
         "GET": projects.get_project,
@@ -69,6 +72,10 @@ ROUTES: dict[str, dict[str, Handler]] = {
         "DELETE": projects.delete_version,
         "PATCH": projects.yank_version,
     },
+    DOCUMENTATION[0]: {"GET": documentation.get},
+    DOCUMENTATION[1]: {"GET": documentation.get_framed},
+    "*/*/*/*/+toxresults/*": {"GET": results.listed},
+    "*/*/*/*/+toxresults/*/*": {"GET": results.get},
 }
 
 # What a node answers that may not be read because its copy of the log is too old.
@@ -94,5 +101,8 @@ OWN = frozenset({"/+promise", "/+blobs"})
 
 def shape(segments: list[str]) -> str:
     """Return the shape of a path."""
+    begin = "/".join(["*"] * 4 + segments[4:5])
+    if begin in DOCUMENTATION and all(part[0] != "+" for part in segments[:4]):
+        return begin
     plain = "/".join([part if part[0] == "+" else "*" for part in segments])
     return REFRESH if plain == "*/*/+simple/*/*" and segments[4] == "refresh" else plain

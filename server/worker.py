@@ -20,6 +20,7 @@ from server.auth import Auth
 from server.batches import Batches
 from server.config import Config
 from server.counts import Counts
+from server.directories import Directories
 from server.file_cache import FileCache
 from server.garbage import look_seldom
 from server.http_logs import leave_out_slips
@@ -65,6 +66,7 @@ def make_parts(config: Config, name: str, make_mirrors: MakeMirrors | None = Non
         sources=Sources(),
         pages=PageCache(layout.pages, config.page_cache),
         files=FileCache(blobs, config.file_cache),
+        directories=Directories(blobs),
         spool=spool,
         mirrors=Mirrors(config) if make_mirrors is None else make_mirrors(reader, news),
         news=news,

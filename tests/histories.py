@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from hashlib import sha256
+from typing import cast
 
 from attrs import evolve, frozen
 from hypothesis import strategies as st
 
 from changelog.codec import Event
 from changelog.errors import Conflict, LedgerpiError, NotFound
-from changelog.events.files import FileDeleted, FileUnyanked, FileYanked
+from changelog.events.documentation import DocumentationDeleted, DocumentationUploaded
+from changelog.events.files import FileAction, FileDeleted, FileHistoryCarried, FileUnyanked, FileUploaded, FileYanked
 from changelog.events.indexes import IndexCreated, IndexDeleted, IndexModified, IndexTextsChanged
 from changelog.events.projects import (
     ProjectDeleted,
@@ -16,6 +18,7 @@ from changelog.events.projects import (
     ReleaseDeleted,
     ReleaseRegistered,
 )
+from changelog.events.results import TestResultUploaded
 from changelog.events.upstream import (
     MirroredFile,
     MirrorFileFetched,
@@ -28,7 +31,7 @@ from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, Use
 from changelog.names import FileName, IndexName, ProjectName, UserName, Version
 from changelog.records import NONE, SALT_BYTES, Record
 from changelog.tables import LmdbStore, Store
-from changelog.views import files, indexes, projects, upstream, users
+from changelog.views import documentation, files, indexes, projects, upstream, users
 from changelog.views.page import Status
 from changelog.writer import Already, Decision, Proposal
 from tests.nodes import Folding, Node, uploaded
@@ -151,6 +154,36 @@ def _unyank(store: Store, wish: Wish) -> Decision:
     return [FileUnyanked(_file(store, wish), wish.project, wish.version, wish.filename)]
 
 
+def _document(store: Store, wish: Wish) -> Decision:
+    index, digest = _index(store, wish), sha256(wish.content).digest()
+    return [DocumentationUploaded(index, wish.project, wish.version, len(wish.content), digest, wish.number, wish.user)]
+
+
+def _delete_documentation(store: Store, wish: Wish) -> Decision:
+    index = _index(store, wish)
+    if documentation.find(store, index, wish.project, wish.version) is None:
+        raise NotFound(wish.version)
+    return [DocumentationDeleted(index, wish.project, wish.version)]
+
+
+def _test(store: Store, wish: Wish) -> Decision:
+    where = (_file(store, wish), wish.project, wish.version)
+    name = FileName(f"{wish.filename}.toxresult-{wish.number}")
+    digest, size = sha256(wish.content).digest(), len(wish.content)
+    tested = TestResultUploaded(*where, wish.filename, name, size, digest, wish.number, wish.user)
+    carried = FileHistoryCarried(*where, name, (FileAction("upload", wish.user, wish.number, "", wish.index, 0),))
+    return [tested, carried] if wish.volatile else [tested]
+
+
+def _carry(store: Store, wish: Wish) -> Decision:
+    (event,) = cast("list[FileUploaded]", _upload(store, wish))
+    actions = (
+        FileAction("upload", wish.user, wish.number, "", wish.index, 0),
+        FileAction("push", wish.user, wish.number + 1, wish.index, wish.index, 0),
+    )
+    return [event, FileHistoryCarried(event.index, wish.project, wish.version, wish.filename, actions)]
+
+
 def _delete_release(store: Store, wish: Wish) -> Decision:
     incarnation = _index(store, wish)
     project = projects.find(store, incarnation, wish.project)
@@ -237,6 +270,10 @@ OPS: dict[str, Callable[[Store, Wish], Decision]] = {
     "yank": _yank,
     "unyank": _unyank,
     "delete file": _delete_file,
+    "document": _document,
+    "delete documentation": _delete_documentation,
+    "test": _test,
+    "carry": _carry,
     "delete release": _delete_release,
     "delete project": _delete_project,
     "set status": _set_status,

@@ -1,5 +1,7 @@
 """Distribution files."""
 
+from typing import NamedTuple
+
 from attrs import frozen
 
 from changelog.names import FileName, ProjectName, UserName, Version
@@ -32,7 +34,7 @@ class FileUploaded:
 class FileDeleted:
     """A file was deleted.
 
-    The last file of a release takes the release along, the last release its project.
+    The last file of a release without documentation takes the release along, the last release its project.
     """
 
     index: int
@@ -60,3 +62,29 @@ class FileUnyanked:
     project: ProjectName
     version: Version
     filename: FileName
+
+
+class FileAction(NamedTuple):
+    """What somebody did with a file."""
+
+    what: str  # upload, push or overwrite
+    who: str  # a user's name, "" = nobody or not known
+    when: int  # microseconds
+    src: str  # index that the file came from, "" = none
+    dst: str  # index that it came to, "" = none
+    times: int  # how often it was replaced, 0 = not said
+
+
+@frozen
+class FileHistoryCarried:
+    """A file brought along what was done with it before it came here, and how it came.
+
+    That is all of its history up to now: its upload here is no further action, since it is the last of these. It
+    follows the event that put the file here, which may also be documentation or a test result.
+    """
+
+    index: int
+    project: ProjectName
+    version: Version
+    filename: FileName  # of the file, the documentation or the test result
+    actions: tuple[FileAction, ...]  # in order

@@ -1,4 +1,4 @@
-"""Bytes that the log names: distribution files and core metadata."""
+"""Bytes that the log names: files and core metadata."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from attrs import frozen
 
 from changelog.tables import Store, Table
 
-BLOB = b"f"  # distribution files
+BLOB = b"f"  # uploads: distribution files, documentation, test results
 METADATA = b"m"  # core metadata
 CACHED = b"c"  # files of upstreams, which may be removed and fetched again
 

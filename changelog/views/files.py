@@ -9,12 +9,11 @@ from changelog.codec import Stamp
 from changelog.events.files import FileDeleted, FileUnyanked, FileUploaded, FileYanked
 from changelog.names import FileName, IndexName, ProjectName, Sha256, UserName, Version
 from changelog.tables import Store, Table, TimedTable, changed, serial_key
-from changelog.views import digests, projects, serials
+from changelog.views import digests, documentation, projects, serials
 from changelog.views.digests import Digest
+from changelog.views.links import LINK_DIGEST_BYTES, LINKS, Link, link_key
 from changelog.views.page import PageFile
 from changelog.views.projects import FILES_OF
-
-LINK_DIGEST_BYTES = 8  # of the SHA-256 in +f paths: 3 + 13 hex digits
 
 
 @frozen
@@ -39,16 +38,6 @@ class File:
 
 
 @frozen
-class Link:
-    """What a ``+f`` path leads to; index incarnation, digest (cut) and file name are the key."""
-
-    project: ProjectName
-    project_incarnation: int
-    version: Version
-    release_incarnation: int
-
-
-@frozen
 class Named:
     """Which release has a file name; project incarnation and file name are the key.
 
@@ -59,7 +48,6 @@ class Named:
 
 
 FILES = TimedTable("files", File)
-LINKS = Table("links", Link)
 NAMED = Table("file_names", Named)
 
 
@@ -82,11 +70,11 @@ def on_file_uploaded(store: Store, event: FileUploaded, stamp: Stamp) -> None:
 
 
 def on_file_deleted(store: Store, event: FileDeleted, stamp: Stamp) -> None:
-    """Close the file, its release with its last file, and its project with its last release."""
+    """Close the file, its release with its last file if it has no documentation, its project with its last release."""
     key, _ = _row(store, event)
     FILES.close(store, key, stamp.serial)
     release = int.from_bytes(key[:8])
-    if serials.count(store, FILES_OF, release, -1) == 0:
+    if serials.count(store, FILES_OF, release, -1) == 0 and documentation.of_release(store, release) is None:
         projects.end_release(store, event.index, event.project, event.version, stamp.serial)
     serials.touch_project(store, event.index, event.project, stamp.serial)
 
@@ -115,11 +103,6 @@ def version_of(store: Store, index: int, project: ProjectName, filename: FileNam
     if named is None or find(store, index, project, named.version, filename) is None:
         return None  # deleted, by itself or with its release
     return named.version
-
-
-def linked(store: Store, index: int, digest: bytes, filename: FileName) -> Link | None:
-    """Return what a ``+f`` path of the index leads or led to; *digest*: 8 bytes of the SHA-256."""
-    return LINKS.get(store, link_key(index, digest, filename))
 
 
 def behind(store: Store, index: int, link: Link, digest: bytes, filename: FileName) -> File | None:
@@ -167,11 +150,6 @@ def page_file(index: IndexName, filename: FileName, row: File) -> PageFile:
 def file_key(incarnation: int, filename: FileName) -> bytes:
     """Return the key of a file by its release, or of its name by its project."""
     return serial_key(incarnation) + filename.encode()
-
-
-def link_key(index: int, digest: bytes, filename: FileName) -> bytes:
-    """Return the key of a link; only the first 8 bytes of *digest* count."""
-    return serial_key(index) + digest[:LINK_DIGEST_BYTES] + filename.encode()
 
 
 def _mark(store: Store, event: FileYanked | FileUnyanked, serial: int, yanked: str | None) -> None:

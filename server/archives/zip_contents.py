@@ -61,7 +61,7 @@ class ZipArchive:
         """
         for name, (member, start) in self._located.items():
             if name not in self._verified:
-                for _ in _contents(self._file, member, start):
+                for _ in contents_of(self._file, member, start):
                     pass
 
 
@@ -91,10 +91,15 @@ def read_member(file: BinaryIO, member: Member, start: int, limit: int) -> bytes
     """
     if member.unpacked > limit:
         raise InvalidArchive(f"{member.name!r} has {member.unpacked} bytes, over {limit}")
-    return b"".join(_contents(file, member, start))
+    return b"".join(contents_of(file, member, start))
 
 
-def _contents(file: BinaryIO, member: Member, start: int) -> Iterator[bytes]:
+def contents_of(file: BinaryIO, member: Member, start: int) -> Iterator[bytes]:
+    """Yield the contents of *member*, whose bytes begin at *start*, in pieces of at most 256 KiB.
+
+    Raises:
+        InvalidArchive: they are not what is announced, perhaps after some of them.
+    """
     if member.method not in {STORED, DEFLATED}:
         raise InvalidArchive(f"{member.name!r} has method {member.method}")
     file.seek(start)

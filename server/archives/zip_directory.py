@@ -15,6 +15,7 @@ from server.archives.bounds import MAX_DIRECTORY, MAX_NAME, check_count, check_r
 from server.archives.member_names import member_name
 
 STORED, DEFLATED = 0, 8
+ENCRYPTED = 0x0001  # a flag
 
 _CENTRAL = struct.Struct("<4s6H3L5H2L")  # APPNOTE 4.3.12
 _LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7

@@ -7,7 +7,7 @@ from changelog.tables import Store
 from changelog.writer import Decision
 from server import commands
 from server.commands import Caller
-from server.decide import cluster, files, indexes, projects, upstream, users
+from server.decide import cluster, documentation, files, indexes, projects, results, upstream, users
 from server.permissions import check_credential
 
 DECISIONS: dict[type, Callable[[Store, Caller, Any], Decision]] = {
@@ -25,6 +25,9 @@ DECISIONS: dict[type, Callable[[Store, Caller, Any], Decision]] = {
     commands.UploadFile: files.upload,
     commands.DeleteFile: files.delete,
     commands.YankFiles: files.yank,
+    commands.UploadDocumentation: documentation.upload,
+    commands.DeleteDocumentation: documentation.delete,
+    commands.UploadTestResult: results.upload,
     commands.ChangeMirrorPage: upstream.change_page,
     commands.RecordFile: upstream.record_file,
     commands.RecordMetadata: upstream.record_metadata,

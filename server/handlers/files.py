@@ -1,32 +1,21 @@
-"""``+f``: distribution files and their core metadata; deletion and yanking."""
+"""``+f``: distribution files, their core metadata and what belongs to them; deletion and yanking."""
 
 from aiohttp import web
-from attrs import frozen
 
 from changelog import log
-from changelog.errors import Gone, InvalidForm, NotFound, Refused
-from changelog.names import FileName, IndexName, file_name
+from changelog.errors import InvalidForm, NotFound, Refused
 from changelog.tables import Store
-from changelog.views import files, projects
-from changelog.views.files import File, Link
-from changelog.views.page import Status
+from changelog.views.documentation import Documentation
+from changelog.views.files import File
+from changelog.views.results import Result
 from server.answers import enveloped, message
-from server.commands import DeleteFile, YankFiles
-from server.handlers import mirror_files, sending
+from server.commands import DeleteDocumentation, DeleteFile, YankFiles
+from server.handlers import linked, mirror_files, sending
+from server.handlers.linked import Found
 from server.handlers.sending import Served
 from server.parts import Parts
 from server.render.ranges import http_date
 from server.requests import SERIAL, accept_of, index_of, json_object
-
-
-@frozen
-class Found:
-    """The file that a ``+f`` path leads to now."""
-
-    index: IndexName
-    filename: FileName
-    link: Link
-    row: File
 
 
 async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
@@ -37,30 +26,36 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
         mirrored = is_mirror(parts, store, segments)
         if not mirrored:
             request[SERIAL] = log.head(store).size
-            found = find(parts, store, plain)
+            found = linked.find(parts, store, plain)
     if mirrored:  # without the snapshot: upstream may take its time
         return await mirror_files.get(parts, request, segments)
-    row = found.row
     if wants_metadata:
-        document = await sending.document(parts, _metadata(found))
-        served = Served(found.filename + mirror_files.METADATA, row.metadata, len(document), row.upload_time)
+        metadata = _metadata(found)
+        document = await sending.document(parts, metadata)
+        served = Served(found.filename + mirror_files.METADATA, metadata, len(document), found.row.upload_time)
         return sending.whole(request, document, served)
     if "application/json" in accept_of(request):
         return enveloped("releasefilemeta", _meta(found))
-    return await sending.blob(parts, request, Served(found.filename, row.sha256, row.size, row.upload_time))
+    return await sending.blob(parts, request, found.served)
 
 
 async def delete(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
-    """Delete a file."""
+    """Delete a file, or documentation."""
     caller = await parts.auth.caller(request.headers, request.remote or "")
     with parts.reader.snapshot() as store:
         mirrored = is_mirror(parts, store, segments)
         if not mirrored:
-            found = find(parts, store, segments)
+            found = linked.find(parts, store, segments)
     if mirrored:
         return await mirror_files.delete(parts, request, segments, caller)
-    where = (found.index, found.link.project, found.link.version, found.filename)
-    await parts.submit(caller, DeleteFile(*where, found.row.sha256, "force" in request.query))
+    if isinstance(found.row, Result):
+        raise Refused(f"{found.filename} goes with {found.row.filename}, and not alone")
+    where, seen = (found.index, found.link.project, found.link.version), found.row.sha256
+    force = "force" in request.query
+    if isinstance(found.row, Documentation):
+        await parts.submit(caller, DeleteDocumentation(*where, seen, force))
+    else:
+        await parts.submit(caller, DeleteFile(*where, found.filename, seen, force))
     return message(f"file {found.filename} deleted from {found.index}")
 
 
@@ -69,7 +64,9 @@ async def yank(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
     reason = yanked_of(await json_object(request))
     caller = await parts.auth.caller(request.headers, request.remote or "")
     with parts.reader.snapshot() as store:
-        found = find(parts, store, segments)
+        found = linked.find(parts, store, segments)
+    if not isinstance(found.row, File):
+        raise NotFound(f"{found.filename} is no distribution file")
     where = (found.index, found.link.project, found.link.version)
     await parts.submit(caller, YankFiles(*where, (found.filename,), reason))
     return message(f"{found.filename} is {'no longer yanked' if reason is None else 'yanked'}")
@@ -85,59 +82,27 @@ def yanked_of(body: dict[str, object]) -> str | None:
     return "" if yanked else None
 
 
-def find(parts: Parts, store: Store, segments: list[str]) -> Found:
-    """Return the file of a ``+f`` path.
-
-    Raises:
-        NotFound: there never was one.
-        Gone: it was deleted or replaced.
-        Refused: its project is quarantined (PEP 792).
-    """
-    name, filename = index_of(segments), file_name(segments[5])
-    index = parts.sources.of(store, name)[0][1]
-    digest = path_digest(segments[3], segments[4])
-    link = files.linked(store, index, digest, filename)
-    if link is None:
-        raise NotFound(f"no such file in {name}: {filename}")
-    row = files.behind(store, index, link, digest, filename)
-    if row is None:
-        raise Gone(f"{filename} was deleted from {name} or replaced")
-    project = projects.find(store, index, link.project)
-    if project is not None and project.status is Status.QUARANTINED:
-        raise Refused(f"the project {link.project} in {name} is quarantined")
-    return Found(name, filename, link, row)
-
-
 def is_mirror(parts: Parts, store: Store, segments: list[str]) -> bool:
     """Return whether a path leads into a mirror."""
     return parts.mirrors.settings(store, parts.sources.of(store, index_of(segments))[0][1]) is not None
 
 
-def path_digest(first: str, second: str) -> bytes:
-    """Return the 8 bytes in a ``+f`` path, or raise NotFound."""
-    try:
-        digest = bytes.fromhex(first + second)
-    except ValueError as error:
-        raise NotFound("no such file: the path has no digest") from error
-    if len(first) != 3 or len(digest) != files.LINK_DIGEST_BYTES:  # noqa: PLR2004 - 3 + 13 digits
-        raise NotFound("no such file: the path has no digest")
-    return digest
-
-
 def _metadata(found: Found) -> bytes:
     """Return the digest of a file's core metadata."""
-    if not found.row.metadata or found.row.filetype != "bdist_wheel":
+    row = found.row
+    if not isinstance(row, File) or not row.metadata or row.filetype != "bdist_wheel":
         raise NotFound(f"{found.filename} has no core metadata")
-    return found.row.metadata
+    return row.metadata
 
 
 def _meta(found: Found) -> dict[str, object]:
     row = found.row
+    others = {"blake2b_256": row.blake2b_256.hex(), "md5": row.md5.hex()} if isinstance(row, File) else {}
     return {
         "project": found.link.project,
         "version": found.link.version,
         "last_modified": http_date(row.upload_time // 1_000_000),
         "hash_spec": f"sha256={row.sha256.hex()}",
-        "hashes": {"sha256": row.sha256.hex(), "blake2b_256": row.blake2b_256.hex(), "md5": row.md5.hex()},
+        "hashes": {"sha256": row.sha256.hex(), **others},
         "size": row.size,
     }

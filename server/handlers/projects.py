@@ -1,6 +1,5 @@
 """``/{user}/{index}/{project}`` and below it ``/{version}``: JSON for devpi's clients, deletion, yanking, status."""
 
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +11,7 @@ from changelog.names import FileName, IndexName, ProjectName, Version
 from changelog.tables import Store
 from changelog.views import fetched, files, projects, upstream
 from changelog.views.files import File
-from changelog.views.page import Status, file_path
+from changelog.views.page import Status
 from changelog.views.pages import Source
 from server.answers import enveloped, message
 from server.commands import DeleteProject, DeleteRelease, SetProjectStatus, YankFiles
@@ -25,6 +24,7 @@ from server.metadata import versiondata
 from server.mirrors import Look, unavailable
 from server.outside import outside_url
 from server.parts import Parts
+from server.render.links import Links
 from server.requests import index_of, json_object, project_of, version_of
 
 AT_ONCE = 500  # files that one command yanks
@@ -175,8 +175,8 @@ def _shown(
     if row is None or release is None:
         return _mirrored(parts, store, source, what, base)
     document = contents.read(store, parts.blobs, release.metadata) if release.metadata else b""
-    offered = () if row.status is Status.QUARANTINED else files.of_release(store, release.incarnation)
-    links = [_link(base, name, filename, file) for filename, file in offered]
+    made = Links(store, base, name).of_release(release.incarnation, project, version)
+    links = [] if row.status is Status.QUARANTINED else list(made)
     return {**versiondata(document), "name": project, "version": version, "+links": links}
 
 
@@ -199,21 +199,6 @@ def _mirrored(
         if shown.sha256:
             links[-1]["hash_spec"] = f"sha256={shown.sha256.hex()}"
     return {"name": project, "version": version, "+links": links}
-
-
-def _link(base: str, name: IndexName, filename: FileName, file: File) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(file.upload_time // 1_000_000, UTC)
-    when = [moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second]
-    log: list[dict[str, Any]] = [{"what": "upload", "who": file.uploader, "when": when, "dst": name}]
-    if file.overwrites:
-        log.insert(0, {"what": "overwrite", "who": None, "when": when, "count": file.overwrites})
-    return {
-        "rel": "releasefile",
-        "href": f"{base}/{name}/{quote(file_path(file.sha256, filename), safe='/+')}",
-        "hash_spec": f"sha256={file.sha256.hex()}",
-        "hashes": {"sha256": file.sha256.hex(), "md5": file.md5.hex()},
-        "log": log,
-    }
 
 
 def _files(store: Store, index: int, project: ProjectName, version: Version) -> list[tuple[FileName, File]]:

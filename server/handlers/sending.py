@@ -38,6 +38,7 @@ class Served:
     size: int  # bytes
     modified: int | None  # microseconds since 1970
     cache_control: str = FOREVER
+    media_type: str = ""  # where the file name does not say it
 
     @property
     def etag(self) -> str:
@@ -147,7 +148,7 @@ def headers_of(served: Served) -> dict[str, str]:
     headers = {
         "Cache-Control": served.cache_control,
         "Accept-Ranges": "bytes",
-        "Content-Type": _content_type(served.filename),
+        "Content-Type": served.media_type or content_type(served.filename),
         "X-Content-Type-Options": "nosniff",
     }
     if served.etag:
@@ -177,6 +178,7 @@ def wanted_range(request: web.BaseRequest, served: Served) -> ByteRange | None:
     return byte_range(wanted, served.size)
 
 
-def _content_type(filename: str) -> str:
+def content_type(filename: str) -> str:
+    """Return the media type of a file, by its name."""
     suffix = filename[filename.rfind(".") :].lower()
     return TYPES.get(suffix) or mimetypes.guess_type(filename)[0] or "application/octet-stream"

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from changelog import log
+from changelog.events.documentation import DocumentationDeleted, DocumentationUploaded
 from changelog.events.files import FileDeleted, FileUploaded
 from changelog.events.indexes import IndexCreated, IndexDeleted
+from changelog.events.results import TestResultUploaded
 from changelog.events.upstream import MirrorFileFetched
-from changelog.names import FileName, ProjectName
+from changelog.names import FileName, ProjectName, UserName, Version
 from changelog.records import NONE
 from changelog.views import digests
 from replica.backlog import Backlog
@@ -20,6 +22,7 @@ from tests.nodes import Node, index, node, uploaded
 
 DEV, OTHER = index("root/dev"), index("root/other")
 DOCUMENT = b"Name: demo\n"
+ALICE = UserName("alice")
 
 
 def created(name: str) -> IndexCreated:
@@ -147,3 +150,31 @@ def test_the_option_takes_a_word_or_indexes(tmp_path: Path) -> None:
     for wrong in (("all", "lazy"), ("root/dev", "lazy"), ("everything",)):
         with pytest.raises(ValueError, match=r"files|index"):
             files(*wrong)
+
+
+def test_documentation_and_test_results_are_wanted_and_needed_as_long_as_they_are_there(tmp_path: Path) -> None:
+    where = (ProjectName("demo"), Version("1.0"))
+    pages, report = b"pages", b"report"
+    with node(tmp_path) as opened:
+        dev = opened.commit(created(DEV))
+        wheel = uploaded(dev)
+        for content in (b"wheel", pages, report):
+            opened.store_blob(content)
+        digest_of = {content: sha256(content).digest() for content in (pages, report)}
+        name = FileName(f"{wheel.filename}.toxresult-20231114221320-0")
+        first = opened.commit(
+            wheel,
+            DocumentationUploaded(dev, *where, len(pages), digest_of[pages], 0, ALICE),
+            TestResultUploaded(dev, *where, wheel.filename, name, len(report), digest_of[report], 0, ALICE),
+        )
+        for digest in digest_of.values():
+            opened.blobs.path(digest).unlink()
+        missing = look(opened, "all").missing
+        expected = [Named(digest_of[pages], digests.BLOB, len(pages), first + 1)]
+        expected += [Named(digest_of[report], digests.BLOB, len(report), first + 2)]
+        assert missing == tuple(expected)
+        assert [needed(opened, named) for named in missing] == [True, True]
+        opened.commit(deleted(wheel), DocumentationDeleted(dev, *where))
+        assert [needed(opened, named) for named in missing] == [False, False]
+        for content in (pages, report):
+            opened.store_blob(content)

@@ -19,6 +19,7 @@ from changelog.records import new_record
 from changelog.tables import LmdbStore, serial_key
 from changelog.verify import Kind, Report, verify_node
 from changelog.views import files
+from changelog.views.links import link_key
 from tests.storage import sample
 from tests.storage.sample import Node, sha256
 
@@ -248,7 +249,7 @@ def test_damage_beyond_the_first_slice_is_found(node: Node) -> None:
     with node.env.write() as store:
         delete("files", files.file_key(8, FileName("demo-1.0-0500.zip")))(store)  # moves all slices
         delete("files", files.file_key(8, FileName("demo-1.0-4321.zip")))(store)
-        flip("links", files.link_key(7, WHEEL_SHA256, FileName("demo-1.0-3000.zip")))(store)
+        flip("links", link_key(7, WHEEL_SHA256, FileName("demo-1.0-3000.zip")))(store)
         put("files", files.file_key(8, FileName("demo-1.0-4000.zipx")), b"x")(store)
     report = check(node)
     assert [(finding.subject.split()[0], finding.message) for finding in report.findings] == [

@@ -19,7 +19,21 @@ from changelog.fold import VIEW_TABLES
 from changelog.log import Head
 from changelog.names import IndexName
 from changelog.rebuild import SLICE
-from changelog.views import cluster, digests, fetched, files, indexes, projects, upstream, users, voting
+from changelog.views import (
+    cluster,
+    digests,
+    documentation,
+    fetched,
+    files,
+    history,
+    indexes,
+    links,
+    projects,
+    results,
+    upstream,
+    users,
+    voting,
+)
 from changelog.writer import MAX_EVENTS
 from tests.nodes import FIRST_EVENTS, Node, node, uploaded
 
@@ -40,8 +54,11 @@ ROWS = {
     "projects": projects.Project,
     "releases": projects.Release,
     "files": files.File,
-    "links": files.Link,
     "file_names": files.Named,
+    "documentation": documentation.Documentation,
+    "test_results": results.Result,
+    "histories": history.History,
+    "links": links.Link,
     "mirror_pages": upstream.MirrorPage,
     "fetched": fetched.Fetched,
     "alarms": fetched.Alarm,

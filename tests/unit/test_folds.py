@@ -20,7 +20,7 @@ from changelog.fold import VIEW_TABLES, fold
 from changelog.names import FileName, IndexName, ProjectName, UserName, Version
 from changelog.records import NONE, Record
 from changelog.tables import MemoryStore
-from changelog.views import cluster, digests, files, indexes, projects, serials, users
+from changelog.views import cluster, digests, files, indexes, links, projects, serials, users
 from changelog.views.cluster import Member, Origin, Primary
 from changelog.views.page import Status
 from tests.nodes import BEGIN, Folding, rows, uploaded
@@ -231,7 +231,7 @@ def test_the_link_of_a_replaced_file_leads_to_no_file(folding: Folding) -> None:
     old, new = uploaded(1), uploaded(1, content=b"other")
     folding.add(old, new)
     for event, there in ((old, False), (new, True)):
-        link = files.linked(folding.store, 1, event.sha256[:8], WHEEL)
+        link = links.linked(folding.store, 1, event.sha256[:8], WHEEL)
         assert link is not None
         row = files.behind(folding.store, 1, link, event.sha256[:8], WHEEL)
         assert (row is not None) == there
@@ -239,8 +239,8 @@ def test_the_link_of_a_replaced_file_leads_to_no_file(folding: Folding) -> None:
 
 def test_a_link_of_unknown_bytes_leads_nowhere(folding: Folding) -> None:
     folding.add(uploaded(1))
-    assert files.linked(folding.store, 1, bytes(8), WHEEL) is None
-    assert files.linked(folding.store, 2, uploaded(1).sha256[:8], WHEEL) is None
+    assert links.linked(folding.store, 1, bytes(8), WHEEL) is None
+    assert links.linked(folding.store, 2, uploaded(1).sha256[:8], WHEEL) is None
 
 
 def test_the_bytes_that_the_log_named_stay_known(folding: Folding) -> None:

@@ -7,6 +7,7 @@ from attrs import define, field
 from hypothesis import given
 
 from changelog.codec import Event
+from changelog.events.documentation import DocumentationDeleted, DocumentationUploaded
 from changelog.events.files import FileDeleted, FileUnyanked, FileUploaded, FileYanked
 from changelog.events.indexes import IndexCreated, IndexDeleted, IndexModified
 from changelog.events.projects import (
@@ -27,10 +28,11 @@ Shown = tuple[str, tuple[str, ...], dict[str, tuple[str, bytes, str | None]]]
 
 @define
 class Files:
-    """A project: its status, and by version the files with digest and yank."""
+    """A project: its status, by version the files with digest and yank, and the versions with documentation."""
 
     status: str = "active"
     releases: dict[str, dict[str, tuple[bytes, str | None]]] = field(factory=dict)
+    documented: set[str] = field(factory=set)
 
 
 @define
@@ -61,10 +63,12 @@ class Model:
                 self._release(event)
             case FileUploaded() | FileDeleted() | FileYanked() | FileUnyanked():
                 self._file(event)
+            case DocumentationUploaded() | DocumentationDeleted():
+                self._documentation(event)
             case MirrorPageChanged(index=number):
                 self.projects[self.numbers[number]][MIRRORED] = Files()
             case _:
-                pass  # users and fetched files are not on pages
+                pass  # users, fetched files, histories and test results are not on pages
 
     def _release(self, event: ReleaseRegistered | ReleaseDeleted) -> None:
         index = self.projects[self.numbers[event.index]]
@@ -82,14 +86,26 @@ class Model:
             found[event.filename] = (event.sha256, None)
         elif isinstance(event, FileDeleted):
             del found[event.filename]
-            if not found:
+            if not found and event.version not in project.documented:
                 self._drop(index, event.project, event.version)
         else:
             reason = event.reason if isinstance(event, FileYanked) else None
             found[event.filename] = (found[event.filename][0], reason)
 
+    def _documentation(self, event: DocumentationUploaded | DocumentationDeleted) -> None:
+        index = self.projects[self.numbers[event.index]]
+        project = index.setdefault(event.project, Files())
+        found = project.releases.setdefault(event.version, {})
+        if isinstance(event, DocumentationUploaded):
+            project.documented.add(event.version)
+        elif found:
+            project.documented.remove(event.version)
+        else:
+            self._drop(index, event.project, event.version)
+
     def _drop(self, index: dict[str, Files], project: str, version: str) -> None:
         del index[project].releases[version]
+        index[project].documented.discard(version)
         if not index[project].releases:
             del index[project]
 
