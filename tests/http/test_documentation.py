@@ -42,9 +42,9 @@ def links(client: Client, index: str, rel: str, version: str = "1.0") -> list[di
     return [link for link in client.result(f"{index}/demo/{version}")["+links"] if link["rel"] == rel]
 
 
-def path_of(content: bytes, version: str = "1.0") -> str:
+def path_of(content: bytes, version: str = "1.0", project: str = "demo") -> str:
     digest = hashlib.sha256(content).hexdigest()
-    return f"+f/{digest[:3]}/{digest[3:16]}/demo-{version}.doc.zip"
+    return f"+f/{digest[:3]}/{digest[3:16]}/{project}-{version}.doc.zip"
 
 
 @pytest.fixture
