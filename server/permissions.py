@@ -6,6 +6,7 @@ from changelog.tables import Store
 from changelog.views import indexes, users
 from changelog.views.indexes import Index
 from server.commands import OPERATOR, REPLICA, UPSTREAM, Caller
+from server.limits import ACCOUNT, DELETE, UPLOAD
 
 ROOT = "root"
 ANONYMOUS = ":ANONYMOUS:"
@@ -25,26 +26,30 @@ def check_credential(store: Store, caller: Caller) -> None:
         raise Unauthenticated(f"the login of {caller.user} is no longer good")
 
 
-def is_owner(caller: Caller, owner: str) -> bool:
-    """Return whether the caller is *owner*, root or the operator."""
-    return caller.user in (OPERATOR, ROOT, owner)
+def is_owner(caller: Caller, owner: str, verb: str = ACCOUNT, index: str = "", project: str = "") -> bool:
+    """Return whether the caller is *owner*, root or the operator, and a token is good for *verb*."""
+    return caller.user in (OPERATOR, ROOT, owner) and caller.may(verb, index, project)
 
 
-def check_owner(caller: Caller, owner: str, what: str) -> None:
-    """Raise Unauthenticated or Refused unless the caller is *owner*, root or the operator."""
-    if not is_owner(caller, owner):
+def check_owner(  # noqa: PLR0913, PLR0917 - what may is looked for by
+    caller: Caller, owner: str, what: str, verb: str = ACCOUNT, index: str = "", project: str = ""
+) -> None:
+    """Raise Unauthenticated or Refused unless :func:`is_owner`."""
+    if not is_owner(caller, owner, verb, index, project):
         deny(caller, what)
 
 
-def check_upload(caller: Caller, name: IndexName, index: Index) -> None:
+def check_upload(caller: Caller, name: IndexName, index: Index, project: str = "") -> None:
     """Raise unless the caller is in ``acl_upload``; root is so only if it is listed."""
-    if caller.user != OPERATOR and not allowed(caller, acl_upload(name, index)):
-        deny(caller, f"upload to {name}")
+    may = caller.may(UPLOAD, name, project) and allowed(caller, acl_upload(name, index))
+    if caller.user != OPERATOR and not may:
+        deny(caller, f"upload {project}{project and ' '}to {name}")
 
 
-def check_delete(caller: Caller, name: IndexName, index: Index) -> None:
+def check_delete(caller: Caller, name: IndexName, index: Index, project: str = "") -> None:
     """Raise unless the caller may delete and yank: ``acl_upload``, the owner or root."""
-    if not (is_owner(caller, owner_of(name)) or allowed(caller, acl_upload(name, index))):
+    by_acl = caller.may(DELETE, name, project) and allowed(caller, acl_upload(name, index))
+    if not (by_acl or is_owner(caller, owner_of(name), DELETE, name, project)):
         deny(caller, f"change files of {name}")
 
 
@@ -76,7 +81,8 @@ def deny(caller: Caller, what: str) -> None:
     """Raise Unauthenticated for nobody, Refused for somebody."""
     if not caller.user:
         raise Unauthenticated(f"who you are must be known to {what}")
-    raise Refused(f"{caller.user} may not {what}")
+    who = f"the token {caller.token} of {caller.user}" if caller.token else caller.user
+    raise Refused(f"{who} may not {what}")
 
 
 def existing(store: Store, name: IndexName) -> Index:
