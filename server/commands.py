@@ -10,6 +10,7 @@ from changelog.names import FileName, IndexName, ProjectName, UserName, Version
 from changelog.packing import Packing
 from changelog.records import Record
 from server.limits import NO_LIMITS, Limits
+from server.token_commands import CreateToken, RevokeToken, SetTokenKey
 
 OPERATOR = ":operator"  # a command of the command line, on this machine
 UPSTREAM = ":upstream"  # the process that asks upstreams
@@ -314,6 +315,9 @@ COMMANDS: tuple[type, ...] = (
     ChangeProfile,
     SetPassword,
     DeleteUser,
+    CreateToken,
+    RevokeToken,
+    SetTokenKey,
     CreateIndex,
     ModifyIndex,
     DeleteIndex,
