@@ -20,6 +20,7 @@ from server.limits import Limits
 from server.macaroons import Macaroon
 
 DEVPI = "devpi-"  # what devpi's client knows a macaroon by
+BARE = ("AgE", "AgI")  # how all begin; devpi-tokens derives some without the word before it
 ANY = ("__token__", "")  # names that stand for whosever the token is
 KEY_BYTES = 32
 _KEYS = b"ledgerpi macaroon v1\n"  # what keys are derived from begins with this
@@ -116,9 +117,10 @@ def _key(store: Store, token: str) -> bytes:
 
 
 def _macaroon(secret: str) -> Macaroon | None:
-    if not secret.startswith(DEVPI):
+    text = secret.removeprefix(DEVPI)
+    if not text.startswith(BARE):
         return None
     try:
-        return macaroons.read(secret.removeprefix(DEVPI))
+        return macaroons.read(text)
     except InvalidInput:
         return None

@@ -189,7 +189,7 @@ def test_a_narrowed_macaroon_is_good_for_less(folding: Folding) -> None:
     assert until == 5_000.0
 
 
-@pytest.mark.parametrize("secret", ["devpi-", "devpi-rocks", "devpi-AgEA", "lpl-x", "secret", ""])
+@pytest.mark.parametrize("secret", ["devpi-", "devpi-rocks", "devpi-AgEA", "AgEA", "AgE", "lpl-x", "secret", ""])
 def test_a_password_that_looks_a_bit_like_a_token_is_none(secret: str) -> None:
     assert not token_checks.is_token(secret)
 
