@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from changelog.errors import InvalidEntry
-from changelog.events import cluster, documentation, files, indexes, projects, results, upstream, users
+from changelog.events import cluster, documentation, files, indexes, projects, results, tokens, upstream, users
 from changelog.packing import Packing, packb, unpackb
 
 FORMAT = 1
@@ -54,6 +54,9 @@ EVENTS: tuple[type, ...] = (
     users.ProfileChanged,
     users.PasswordSet,
     users.UserDeleted,
+    tokens.TokenCreated,
+    tokens.TokenRevoked,
+    tokens.TokenKeySet,
     indexes.IndexCreated,
     indexes.IndexModified,
     indexes.IndexTextsChanged,

@@ -27,6 +27,7 @@ from changelog.events.projects import (
     ReleaseRegistered,
 )
 from changelog.events.results import TestResultUploaded
+from changelog.events.tokens import TokenCreated, TokenKeySet, TokenRevoked
 from changelog.events.upstream import (
     MirrorFileFetched,
     MirrorHashAccepted,
@@ -48,6 +49,7 @@ from changelog.views import (
     projects,
     results,
     serials,
+    tokens,
     upstream,
     users,
     voting,
@@ -72,6 +74,9 @@ FOLDS: dict[type, tuple[Fold, ...]] = {
     ProfileChanged: (users.on_profile_changed,),
     PasswordSet: (users.on_password_set,),
     UserDeleted: (users.on_user_deleted,),
+    TokenCreated: (tokens.on_token_created,),
+    TokenRevoked: (tokens.on_token_revoked,),
+    TokenKeySet: (tokens.on_token_key_set,),
     IndexCreated: (indexes.on_index_created,),
     IndexModified: (indexes.on_index_modified,),
     IndexTextsChanged: (indexes.on_index_texts_changed,),
@@ -103,6 +108,9 @@ VIEW_TABLES: tuple[str, ...] = (
     cluster.EPOCHS.name,
     voting.VOTING.name,
     *users.USERS.names,
+    *tokens.TOKENS.names,
+    tokens.OWNED,
+    tokens.KEY.name,
     *indexes.INDEXES.names,
     indexes.LIVES.name,
     *projects.PROJECTS.names,

@@ -8,6 +8,7 @@ from changelog.events.files import FileUploaded
 from changelog.events.indexes import IndexCreated, IndexTextsChanged
 from changelog.events.projects import ReleaseRegistered
 from changelog.events.results import TestResultUploaded
+from changelog.events.tokens import TokenCreated, TokenKeySet
 from changelog.events.upstream import MirrorFileFetched, MirrorMetadataFetched
 from changelog.events.users import PasswordSet, ProfileChanged, UserCreated
 
@@ -26,6 +27,8 @@ RECORD_FIELDS: dict[type, str] = {  # events with the commitment to a private re
     PasswordSet: "password",
     IndexCreated: "texts",
     IndexTextsChanged: "texts",
+    TokenCreated: "description",
+    TokenKeySet: "key",
 }
 
 

@@ -21,6 +21,7 @@ COMMANDS = {  # command: module, where it has the command's name, with _ for -
     "replica-token": "ops.replica_token",
     "serve": "ops.serve",
     "stranded": "ops.stranded",
+    "token": "ops.token",
     "unyank": "ops.yank",
     "verify": "ops.verify",
     "yank": "ops.yank",

@@ -10,7 +10,7 @@ from changelog.views.cluster import shown_epoch
 from ops.log_entries import Line
 from ops.printable import printable
 
-COMMITMENTS = frozenset({"profile", "password", "texts"})  # fields that name a private record
+COMMITMENTS = frozenset({"profile", "password", "texts", "description", "key"})  # fields that name a private record
 SHORT = 12  # hex digits
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is a formula to spreadsheets
 HEADER = ("serial", "epoch", "time", "actor", "more", "kind", "index", "project", "fields")

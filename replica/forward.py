@@ -210,7 +210,7 @@ async def _may_upload(parts: Parts, request: web.BaseRequest) -> bool:
         name = index_of(segments)
         caller = await parts.auth.caller(request.headers, request.remote or "")
         with parts.reader.snapshot() as store:
-            check_upload(caller, name, existing(store, name))
+            check_upload(caller, name, existing(store, name), "")
     except LedgerpiError:
         return False
     return True

@@ -1,9 +1,10 @@
-"""Who asks: passwords and login tokens of a request, checked once and then remembered for a short while."""
+"""Who asks: passwords, logins and API tokens of a request, checked once and then remembered for a short while."""
 
 import base64
 import binascii
 import hashlib
 import hmac
+import math
 import secrets
 import time
 from collections import OrderedDict
@@ -13,10 +14,12 @@ from changelog.errors import InvalidName, TooManyAttempts, TooOld, Unauthenticat
 from changelog.names import user_name
 from changelog.reader import Reader
 from changelog.tables import Store
-from changelog.views import cluster, users
-from server import logins
+from changelog.views import cluster
+from server import logins, token_checks
 from server.commands import Caller
+from server.permissions import is_current
 from server.submit import Submit
+from server.token_uses import Uses
 
 NOBODY = Caller("", 0)
 MAX_REMEMBERED = 4_096
@@ -38,6 +41,7 @@ class Auth:
         self._memory_s = memory_s
         self._check_age = check_age
         self._salt = secrets.token_bytes(32)
+        self._uses = Uses(submit)
         self._good: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
 
     async def caller(self, headers: Mapping[str, str], address: str) -> Caller:
@@ -56,12 +60,16 @@ class Auth:
         key = hmac.digest(self._salt, f"{user}\0{secret}".encode("utf-8", "surrogatepass"), hashlib.sha256)
         caller, until = self._good.get(key, (NOBODY, 0.0))
         if until > time.time() and self._is_current(caller):
+            self._uses.note(caller.token)
             return caller
-        if secret.startswith(logins.PREFIX):
+        if token_checks.is_token(secret):
+            caller, until = self._by_token(user, secret)
+        elif secret.startswith(logins.PREFIX):
             caller, until = self._by_login(user, secret)
         else:
             caller, until = await self._by_password(user, secret, address), time.time() + self._memory_s
         self._remember(key, caller, until)
+        self._uses.note(caller.token)
         return caller
 
     async def caller_or_nobody(self, headers: Mapping[str, str], address: str) -> Caller:
@@ -71,18 +79,24 @@ class Auth:
         except (Unauthenticated, TooManyAttempts, TooOld):
             return NOBODY
 
-    async def login(self, user: str, password: str, address: str) -> str:
-        """Return a login token for the owner of *password*.
+    async def login(self, user: str, password: str, address: str) -> tuple[str, float]:
+        """Return a login for the owner of *password*, and until when it is good at most, seconds since 1970.
+
+        The login of who comes with an API token is that token: as narrow, and revoked with it.
 
         Raises:
             Unauthenticated: it is wrong.
             TooManyAttempts: wrong ones came too fast.
         """
-        _check_name(user)
         if len(password) > MAX_SECRET:
             raise Unauthenticated("wrong password, or no such user")
+        if token_checks.is_token(password):
+            caller, until = self._by_token(user, password)
+            self._uses.note(caller.token)
+            return password, until
+        _check_name(user)
         (token,) = await self._submit.ask("login", user, password, address)
-        return str(token)
+        return str(token), math.inf
 
     async def token(self, user: str, password_serial: int) -> str:
         """Return a login token for *user*, whose password the caller has just set by entry *password_serial*.
@@ -96,6 +110,10 @@ class Auth:
     def _is_current(self, caller: Caller) -> bool:
         with self._reader.snapshot() as store:
             return _is_current(store, caller)
+
+    def _by_token(self, user: str, secret: str) -> tuple[Caller, float]:
+        with self._reader.snapshot() as store:
+            return token_checks.caller_with(store, user, secret, time.time())
 
     def _by_login(self, user: str, token: str) -> tuple[Caller, float]:
         with self._reader.snapshot() as store:
@@ -120,12 +138,16 @@ class Auth:
 def credentials(headers: Mapping[str, str]) -> tuple[str, str] | None:
     """Return user and secret of ``X-Devpi-Auth`` or ``Authorization: Basic``, or None.
 
+    An API token may come as ``Authorization: Bearer`` too, without a user.
+
     Raises:
         Unauthenticated: they can not be read.
     """
     encoded = headers.get("X-Devpi-Auth")
     if encoded is None:
         scheme, _, encoded = headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and len(encoded) <= MAX_SECRET and token_checks.is_token(encoded):
+            return "", encoded
         if scheme.lower() != "basic":
             return None
     try:
@@ -140,10 +162,10 @@ def credentials(headers: Mapping[str, str]) -> tuple[str, str] | None:
 
 def _is_current(store: Store, caller: Caller) -> bool:
     try:
-        row = users.find(store, user_name(caller.user))
+        user_name(caller.user)
     except InvalidName:
         return False
-    return row is not None and row.password_serial == caller.password_serial
+    return is_current(store, caller)
 
 
 def _check_name(user: str) -> None:

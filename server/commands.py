@@ -9,6 +9,8 @@ from changelog.events.upstream import MirroredFile
 from changelog.names import FileName, IndexName, ProjectName, UserName, Version
 from changelog.packing import Packing
 from changelog.records import Record
+from server.limits import NO_LIMITS, Limits
+from server.token_commands import CreateToken, RevokeToken, SetTokenKey
 
 OPERATOR = ":operator"  # a command of the command line, on this machine
 UPSTREAM = ":upstream"  # the process that asks upstreams
@@ -21,6 +23,15 @@ class Caller:
 
     user: str  # "" = anonymous
     password_serial: int  # of the password that was checked, 0 = none was
+    token: str = ""  # id of the API token that was checked, "" = none was
+    limits: Limits = NO_LIMITS  # of the token
+
+    def may(self, verb: str, index: str = "", project: str = "") -> bool:
+        """Return whether the caller's token is good for *verb*; without a token there is no limit but the user's own.
+
+        *verb* is one of :mod:`server.limits`. Without *index* or *project* none is meant, or it is not known yet.
+        """
+        return not self.token or self.limits.allow(verb, index, project)
 
 
 @frozen
@@ -304,6 +315,9 @@ COMMANDS: tuple[type, ...] = (
     ChangeProfile,
     SetPassword,
     DeleteUser,
+    CreateToken,
+    RevokeToken,
+    SetTokenKey,
     CreateIndex,
     ModifyIndex,
     DeleteIndex,
@@ -346,8 +360,9 @@ class Request:
         """Return this as msgpack can pack it."""
         kind = type(self.command).__name__
         records = tuple((record.salt, record.payload) for record in self.records)
-        caller = (self.caller.user, self.caller.password_serial)
-        return (caller, kind, PACKINGS[kind].plain(self.command), records, self.contents, self.replicas)
+        caller, limits = self.caller, self.caller.limits
+        who = (caller.user, caller.password_serial, caller.token, (limits.verbs, limits.indexes, limits.projects))
+        return (who, kind, PACKINGS[kind].plain(self.command), records, self.contents, self.replicas)
 
     @classmethod
     def from_plain(cls, plain: tuple[Any, ...]) -> "Request":
@@ -356,6 +371,7 @@ class Request:
         Raises:
             InvalidEntry: the fields are not those of the command.
         """
-        caller, kind, fields, records, contents, replicas = plain
+        (user, serial, token, limits), kind, fields, records, contents, replicas = plain
         command = PACKINGS[kind].value(fields)
-        return cls(Caller(*caller), command, tuple(Record(*item) for item in records), contents, replicas)
+        caller = Caller(user, serial, token, Limits(*limits))
+        return cls(caller, command, tuple(Record(*item) for item in records), contents, replicas)

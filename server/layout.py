@@ -42,6 +42,11 @@ class Layout:
         return self.serverdir / "local"
 
     @property
+    def token_uses(self) -> Path:
+        """When tokens were last used here; can be thrown away."""
+        return self.serverdir / "local" / "token-uses"
+
+    @property
     def lists(self) -> Path:
         """The lists of all projects of upstreams; can be thrown away."""
         return self.serverdir / "local" / "lists"

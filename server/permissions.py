@@ -3,9 +3,10 @@
 from changelog.errors import NotFound, Refused, Unauthenticated
 from changelog.names import IndexName, UserName
 from changelog.tables import Store
-from changelog.views import indexes, users
+from changelog.views import indexes, tokens, users
 from changelog.views.indexes import Index
 from server.commands import OPERATOR, REPLICA, UPSTREAM, Caller
+from server.limits import ACCOUNT, DELETE, TEST, UPLOAD
 
 ROOT = "root"
 ANONYMOUS = ":ANONYMOUS:"
@@ -13,46 +14,61 @@ AUTHENTICATED = ":AUTHENTICATED:"
 
 
 def check_credential(store: Store, caller: Caller) -> None:
-    """Check that the caller's password or login is still good.
+    """Check that the caller's password, login or token is still good.
 
     Raises:
-        Unauthenticated: it was changed meanwhile, or the user is gone.
+        Unauthenticated: it was changed or revoked meanwhile, or the user is gone.
     """
-    if caller.user in ("", OPERATOR, UPSTREAM, REPLICA):
-        return
+    if caller.user not in ("", OPERATOR, UPSTREAM, REPLICA) and not is_current(store, caller):
+        what = f"token {caller.token}" if caller.token else "login"
+        raise Unauthenticated(f"the {what} of {caller.user} is no longer good")
+
+
+def is_current(store: Store, caller: Caller) -> bool:
+    """Return whether the user, and the password or token that was checked, are still there."""
+    if caller.token:
+        token = tokens.find(store, caller.token)
+        return token is not None and token.user == caller.user and tokens.is_good(store, token)
     row = users.find(store, UserName(caller.user))
-    if row is None or row.password_serial != caller.password_serial:
-        raise Unauthenticated(f"the login of {caller.user} is no longer good")
+    return row is not None and row.password_serial == caller.password_serial
 
 
-def is_owner(caller: Caller, owner: str) -> bool:
-    """Return whether the caller is *owner*, root or the operator."""
-    return caller.user in (OPERATOR, ROOT, owner)
+def is_owner(caller: Caller, owner: str, verb: str = ACCOUNT, index: str = "", project: str = "") -> bool:
+    """Return whether the caller is *owner*, root or the operator, and a token is good for *verb*."""
+    return caller.user in (OPERATOR, ROOT, owner) and caller.may(verb, index, project)
 
 
-def check_owner(caller: Caller, owner: str, what: str) -> None:
-    """Raise Unauthenticated or Refused unless the caller is *owner*, root or the operator."""
-    if not is_owner(caller, owner):
+def check_owner(  # noqa: PLR0913, PLR0917 - what may is looked for by
+    caller: Caller, owner: str, what: str, verb: str = ACCOUNT, index: str = "", project: str = ""
+) -> None:
+    """Raise Unauthenticated or Refused unless :func:`is_owner`."""
+    if not is_owner(caller, owner, verb, index, project):
         deny(caller, what)
 
 
-def check_upload(caller: Caller, name: IndexName, index: Index) -> None:
-    """Raise unless the caller is in ``acl_upload``; root is so only if it is listed."""
-    if caller.user != OPERATOR and not allowed(caller, acl_upload(name, index)):
-        deny(caller, f"upload to {name}")
+def check_upload(caller: Caller, name: IndexName, index: Index, project: str) -> None:
+    """Raise unless the caller is in ``acl_upload``; root is so only if it is listed.
+
+    *project* is "" where it is not known yet, so that a token may still turn out not to be good for it.
+    """
+    may = caller.may(UPLOAD, name, project) and allowed(caller, acl_upload(name, index))
+    if caller.user != OPERATOR and not may:
+        deny(caller, f"upload {project}{project and ' '}to {name}")
 
 
-def check_delete(caller: Caller, name: IndexName, index: Index) -> None:
+def check_delete(caller: Caller, name: IndexName, index: Index, project: str) -> None:
     """Raise unless the caller may delete and yank: ``acl_upload``, the owner or root."""
-    if not (is_owner(caller, owner_of(name)) or allowed(caller, acl_upload(name, index))):
+    by_acl = caller.may(DELETE, name, project) and allowed(caller, acl_upload(name, index))
+    if not (by_acl or is_owner(caller, owner_of(name), DELETE, name, project)):
         deny(caller, f"change files of {name}")
 
 
-def check_test_result(caller: Caller, name: IndexName, index: Index) -> None:
+def check_test_result(caller: Caller, name: IndexName, index: Index, project: str) -> None:
     """Raise Refused unless the caller is in ``acl_toxresult_upload``, which has everybody by default."""
     acl = index.option("acl_toxresult_upload", (ANONYMOUS,))
-    if caller.user != OPERATOR and not allowed(caller, acl if isinstance(acl, tuple) else ()):
-        who = caller.user or "without a login you"
+    may = caller.may(TEST, name, project) and allowed(caller, acl if isinstance(acl, tuple) else ())
+    if caller.user != OPERATOR and not may:
+        who = _who(caller) or "without a login you"
         raise Refused(f"{who} may not send test results to {name}; devpi test --no-upload keeps them to yourself")
 
 
@@ -76,7 +92,11 @@ def deny(caller: Caller, what: str) -> None:
     """Raise Unauthenticated for nobody, Refused for somebody."""
     if not caller.user:
         raise Unauthenticated(f"who you are must be known to {what}")
-    raise Refused(f"{caller.user} may not {what}")
+    raise Refused(f"{_who(caller)} may not {what}")
+
+
+def _who(caller: Caller) -> str:
+    return f"the token {caller.token} of {caller.user}" if caller.token else caller.user
 
 
 def existing(store: Store, name: IndexName) -> Index:

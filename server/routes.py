@@ -22,6 +22,7 @@ from server.handlers import (
     results,
     simple,
     status,
+    tokens,
     uploads,
     users,
 )
@@ -48,6 +49,9 @@ ROUTES: dict[str, dict[str, Handler]] = {
     "+ack": {"POST": cluster.ack},
     "+promise": {"GET": cluster.get_promise, "POST": cluster.give_promise},
     "*": {"GET": users.get, "PUT": users.create, "PATCH": users.modify, "DELETE": users.delete},
+    "*/+tokens": {"GET": tokens.get_all, "POST": tokens.create},
+    "*/+tokens/*": {"GET": tokens.get, "DELETE": tokens.revoke},
+    "*/+token-create": {"POST": tokens.create_macaroon},
     "*/*": {
         "GET": indexes.get,
         "PUT": indexes.create,

@@ -116,6 +116,8 @@ class PrimaryService(WriterService):
             return decide(store, request.caller, request.command)
 
         def report(outcome: Outcome) -> None:
+            if request.caller.token and isinstance(outcome, Committed):
+                logger.info("token wrote", token=request.caller.token, first=outcome.first, last=outcome.last)
             self._copies.report(connection, number, outcome, request, wanted[-1] if wanted else 0)
 
         wanted: list[int] = []

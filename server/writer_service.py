@@ -19,6 +19,7 @@ from server import ballots, keys, roles
 from server.config import Config
 from server.connection import Connection
 from server.passwords import PasswordChecks
+from server.token_uses import LastUses
 from server.wire import PART, Frame, error_frame, framed
 
 REBUILD_PAUSE_S = 0.002  # between slices, so that commands get their turn
@@ -50,10 +51,12 @@ class WriterService:
             "position": self.position,
             "learn": self.learn,
             "role": self._role,
+            "used": self._used,
         }
         self.node_key = keys.load(layout.keys, keys.NODE_KEY)
         self.on_role_change: Callable[[], None] = _end_soon
         self._checks = PasswordChecks(config.login_attempts, config.password_memory_s)
+        self._uses = LastUses(layout.token_uses)
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: set[tuple[Connection, int]] = set()
         self._rebuilding: asyncio.Task[None] | None = None
@@ -91,6 +94,7 @@ class WriterService:
         """Close the environment; what was not answered is unknown to those who asked."""
         self.closed = True
         self._checks.close()
+        self._uses.write()
         self.env.close()
 
     async def promise(self, signed: bytes) -> tuple[bytes]:
@@ -119,6 +123,11 @@ class WriterService:
     async def _role(self) -> tuple[str]:
         """Return what this node is."""
         return (self.role,)
+
+    async def _used(self, uses: Sequence[tuple[str, int]]) -> Reply:
+        """Note when tokens were used on this node."""
+        self._uses.take(uses)
+        return ()
 
     async def learn(self, signed: bytes) -> tuple[bool]:
         """Take note of what another member's answer says of epochs, and return whether it is news."""

@@ -19,6 +19,7 @@ from changelog.events.projects import (
     ReleaseRegistered,
 )
 from changelog.events.results import TestResultUploaded
+from changelog.events.tokens import TokenCreated, TokenKeySet, TokenRevoked
 from changelog.events.upstream import (
     MirroredFile,
     MirrorFileFetched,
@@ -31,7 +32,7 @@ from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, Use
 from changelog.names import FileName, IndexName, ProjectName, UserName, Version
 from changelog.records import NONE, SALT_BYTES, Record
 from changelog.tables import LmdbStore, Store
-from changelog.views import documentation, files, indexes, projects, upstream, users
+from changelog.views import documentation, files, indexes, projects, tokens, upstream, users
 from changelog.views.page import Status
 from changelog.writer import Already, Decision, Proposal
 from tests.nodes import Folding, Node, uploaded
@@ -103,7 +104,29 @@ def _set_password(store: Store, wish: Wish) -> Decision:
 def _delete_user(store: Store, wish: Wish) -> Decision:
     _user(store, wish)
     owned = [IndexDeleted(name) for name, _ in indexes.of_user(store, wish.user)]
-    return [*owned, UserDeleted(wish.user)]
+    return [*owned, *_revoked(store, wish), UserDeleted(wish.user)]
+
+
+def _create_token(store: Store, wish: Wish) -> Decision:
+    _user(store, wish)
+    token, secret = f"token{wish.number}", b"" if wish.volatile else sha256(wish.content).digest()
+    limits = (("upload",) if wish.wheel else (), wish.bases, (wish.project,), wish.number, 0)
+    return [TokenCreated(token, wish.user, secret, *limits, wish.record.commitment)]
+
+
+def _revoke_tokens(store: Store, wish: Wish) -> Decision:
+    return _revoked(store, wish)
+
+
+def _revoked(store: Store, wish: Wish) -> list[Event]:
+    _user(store, wish)
+    owner = users.find(store, wish.user)
+    owned = [] if owner is None else tokens.of_user(store, owner.incarnation)
+    return [TokenRevoked(token) for token, _ in owned]
+
+
+def _set_token_key(_: Store, wish: Wish) -> Decision:
+    return [TokenKeySet(wish.record.commitment)]
 
 
 def _create_index(store: Store, wish: Wish) -> Decision:
@@ -287,8 +310,19 @@ OPS: dict[str, Callable[[Store, Wish], Decision]] = {
     "change profile": _change_profile,
     "set password": _set_password,
     "delete user": _delete_user,
+    "create token": _create_token,
+    "revoke tokens": _revoke_tokens,
+    "set token key": _set_token_key,
 }
-WITH_RECORDS = {"create user", "change profile", "set password", "create index", "change texts"}
+WITH_RECORDS = {
+    "create user",
+    "change profile",
+    "set password",
+    "create index",
+    "change texts",
+    "create token",
+    "set token key",
+}
 OFTEN = ("upload", "upload", "upload", "create index")  # so that most wishes find something there
 
 

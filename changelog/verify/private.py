@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from typing import Any
 
 from changelog import contents
 from changelog.errors import BlobDamaged
-from changelog.tables import Store, TimedTable
+from changelog.tables import Store, Table, TimedTable
 from changelog.verify.report import Kind, Report
 from changelog.verify.source import Snapshots, slices
 from changelog.verify.views import Copy
-from changelog.views import indexes, users
+from changelog.views import indexes, tokens, users
 
 MESSAGE = "the bytes have another hash than their name"
 
-HOLDERS: tuple[tuple[TimedTable[users.User] | TimedTable[indexes.Index], tuple[str, ...]], ...] = (
+HOLDERS: tuple[tuple[TimedTable[Any] | Table[Any], tuple[str, ...]], ...] = (
     (users.USERS, ("profile", "password")),
     (indexes.INDEXES, ("texts",)),
+    (tokens.TOKENS, ("description",)),
+    (tokens.KEY, ("key",)),
 )
 
 

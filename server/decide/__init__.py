@@ -5,9 +5,9 @@ from typing import Any
 
 from changelog.tables import Store
 from changelog.writer import Decision
-from server import commands
+from server import commands, token_commands
 from server.commands import Caller
-from server.decide import cluster, documentation, files, indexes, projects, results, upstream, users
+from server.decide import cluster, documentation, files, indexes, projects, results, tokens, upstream, users
 from server.permissions import check_credential
 
 DECISIONS: dict[type, Callable[[Store, Caller, Any], Decision]] = {
@@ -15,6 +15,9 @@ DECISIONS: dict[type, Callable[[Store, Caller, Any], Decision]] = {
     commands.ChangeProfile: users.change_profile,
     commands.SetPassword: users.set_password,
     commands.DeleteUser: users.delete,
+    token_commands.CreateToken: tokens.create,
+    token_commands.RevokeToken: tokens.revoke,
+    token_commands.SetTokenKey: tokens.set_key,
     commands.CreateIndex: indexes.create,
     commands.ModifyIndex: indexes.modify,
     commands.DeleteIndex: indexes.delete,

@@ -14,7 +14,7 @@ from server.permissions import check_delete, check_upload, check_volatile
 def upload(store: Store, caller: Caller, command: UploadFile) -> Decision:
     """Add a file; the same bytes again are there already, others replace them on a volatile index only."""
     index = stage(store, command.index)
-    check_upload(caller, command.index, index)
+    check_upload(caller, command.index, index, command.project)
     check_open(store, command.index, index, command.project)
     version = files.version_of(store, index.incarnation, command.project, command.filename)
     replaced: list[FileDeleted] = []
@@ -50,7 +50,7 @@ def upload(store: Store, caller: Caller, command: UploadFile) -> Decision:
 def delete(store: Store, caller: Caller, command: DeleteFile) -> Decision:
     """Delete the file that the caller saw."""
     index = stage(store, command.index)
-    check_delete(caller, command.index, index)
+    check_delete(caller, command.index, index, command.project)
     row = files.find(store, index.incarnation, command.project, command.version, command.filename)
     if row is None or row.sha256 != command.digest:
         raise Gone(f"{command.filename} was deleted from {command.index}")
@@ -61,7 +61,7 @@ def delete(store: Store, caller: Caller, command: DeleteFile) -> Decision:
 def yank(store: Store, caller: Caller, command: YankFiles) -> Decision:
     """Write down the marks that differ from what is there."""
     index = stage(store, command.index)
-    check_delete(caller, command.index, index)
+    check_delete(caller, command.index, index, command.project)
     found(store, command.index, index, command.project)
     events: list[FileYanked | FileUnyanked] = []
     since = 0

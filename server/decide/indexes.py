@@ -7,13 +7,14 @@ from changelog.tables import Store
 from changelog.views import indexes, users
 from changelog.writer import Already, Decision
 from server.commands import Caller, CreateIndex, DeleteIndex, ModifyIndex
+from server.limits import ADMIN
 from server.permissions import check_owner, existing, owner_of
 
 
 def create(store: Store, caller: Caller, command: CreateIndex) -> Decision:
     """Users create indexes below their own name, root below everybody's."""
     owner = owner_of(command.index)
-    check_owner(caller, owner, f"create the index {command.index}")
+    check_owner(caller, owner, f"create the index {command.index}", ADMIN, command.index)
     if users.find(store, UserName(owner)) is None:
         raise NotFound(f"no such user: {owner}")
     if indexes.find(store, command.index) is not None:
@@ -24,7 +25,7 @@ def create(store: Store, caller: Caller, command: CreateIndex) -> Decision:
 
 def modify(store: Store, caller: Caller, command: ModifyIndex) -> Decision:
     """Write down what differs from what is there."""
-    check_owner(caller, owner_of(command.index), f"modify the index {command.index}")
+    check_owner(caller, owner_of(command.index), f"modify the index {command.index}", ADMIN, command.index)
     row = existing(store, command.index)
     if row.since != command.seen:
         raise Conflict(f"the index {command.index} was changed meanwhile")
@@ -43,7 +44,7 @@ def modify(store: Store, caller: Caller, command: ModifyIndex) -> Decision:
 
 def delete(store: Store, caller: Caller, command: DeleteIndex) -> Decision:
     """Only volatile indexes can be deleted."""
-    check_owner(caller, owner_of(command.index), f"delete the index {command.index}")
+    check_owner(caller, owner_of(command.index), f"delete the index {command.index}", ADMIN, command.index)
     row = existing(store, command.index)
     if not row.volatile:
         raise Refused(f"the index {command.index} is not volatile")

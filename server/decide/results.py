@@ -17,7 +17,7 @@ from server.permissions import check_test_result
 def upload(store: Store, caller: Caller, command: UploadTestResult) -> Decision:
     """Add a result to the file that the caller saw, by a name of its own."""
     index = stage(store, command.index)
-    check_test_result(caller, command.index, index)
+    check_test_result(caller, command.index, index, command.project)
     project = projects.find(store, index.incarnation, command.project)
     release = None if project is None else projects.find_release(store, project.incarnation, command.version)
     if release is None:

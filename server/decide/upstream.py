@@ -20,6 +20,7 @@ from server.commands import (
     RecordMetadata,
     ReportHash,
 )
+from server.limits import ADMIN
 from server.permissions import check_owner, existing, owner_of
 
 
@@ -77,7 +78,8 @@ def report_hash(store: Store, caller: Caller, command: ReportHash) -> Decision:
 
 def accept_hash(store: Store, caller: Caller, command: AcceptHash) -> Decision:
     """Take upstream's word for other bytes, as the owner of the mirror wants."""
-    check_owner(caller, owner_of(command.index), f"accept other bytes in {command.index}")
+    what = f"accept other bytes in {command.index}"
+    check_owner(caller, owner_of(command.index), what, ADMIN, command.index, command.project)
     index = existing(store, command.index)
     where = (index.incarnation, command.project, command.filename)
     row = fetched.alarm(store, *where)

@@ -2,10 +2,11 @@
 
 from changelog.errors import Conflict, NotFound, Refused
 from changelog.events.indexes import IndexDeleted
+from changelog.events.tokens import TokenRevoked
 from changelog.events.users import PasswordSet, ProfileChanged, UserCreated, UserDeleted
 from changelog.names import UserName
 from changelog.tables import Store
-from changelog.views import indexes, users
+from changelog.views import indexes, tokens, users
 from changelog.views.users import User
 from changelog.writer import Decision
 from server.commands import Caller, ChangeProfile, CreateUser, DeleteUser, SetPassword
@@ -39,12 +40,13 @@ def delete(store: Store, caller: Caller, command: DeleteUser) -> Decision:
     check_owner(caller, command.user, f"delete the user {command.user}")
     if command.user == ROOT:
         raise Refused("the user root can not be deleted")
-    _existing(store, command.user)
+    row = _existing(store, command.user)
     owned = list(indexes.of_user(store, command.user))
-    for name, row in owned:
-        if not row.volatile:
+    for name, index in owned:
+        if not index.volatile:
             raise Refused(f"the user {command.user} has an index that is not volatile: {name}")
-    return [*(IndexDeleted(name) for name, _ in owned), UserDeleted(command.user)]
+    revoked = [TokenRevoked(token) for token, _ in tokens.of_user(store, row.incarnation)]
+    return [*(IndexDeleted(name) for name, _ in owned), *revoked, UserDeleted(command.user)]
 
 
 def _existing(store: Store, name: UserName) -> User:

@@ -16,6 +16,7 @@ from server.answers import enveloped, message
 from server.commands import Caller, CreateIndex, DeleteIndex, ModifyIndex
 from server.executors import for_reading
 from server.handlers.users import ATTEMPTS, texts_of
+from server.limits import ADMIN
 from server.mirrors import LIST
 from server.options import URL
 from server.parts import Parts
@@ -85,7 +86,8 @@ async def delete(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
 
 def shown(store: Store, name: IndexName, row: Index, caller: Caller) -> dict[str, Any]:
     """Return ``indexconfig`` as *caller* may see it, without projects."""
-    return options.shown(name, row, texts_of(store, row.texts), to_owner=is_owner(caller, owner_of(name)))
+    to_owner = is_owner(caller, owner_of(name), ADMIN, name)
+    return options.shown(name, row, texts_of(store, row.texts), to_owner=to_owner)
 
 
 async def _lists(parts: Parts, name: IndexName) -> list[Path]:
@@ -100,7 +102,7 @@ async def _modify_once(parts: Parts, caller: Caller, name: IndexName, body: Any)
     with parts.reader.snapshot() as store:
         row = existing(store, name)
         texts = texts_of(store, row.texts)
-    check_owner(caller, owner_of(name), f"modify the index {name}")
+    check_owner(caller, owner_of(name), f"modify the index {name}", ADMIN, name)
     current = options.shown(name, row, texts, to_owner=True)
     wanted = _wanted(name, current, body)
     if URL in texts and wanted.get(URL) == masked(texts[URL]):

@@ -93,7 +93,8 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
 async def delete(parts: Parts, request: web.BaseRequest, segments: list[str], caller: Caller) -> web.StreamResponse:
     """Remove the cached bytes of a file; the next request fetches them again."""
     found = await find(parts, segments)
-    return await evict(parts, request, caller, found.name, {found.file.filename: found.got})
+    where = (found.name, found.project)
+    return await evict(parts, request, caller, where, {found.file.filename: found.got})
 
 
 async def delete_by_location(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
@@ -103,12 +104,17 @@ async def delete_by_location(parts: Parts, request: web.BaseRequest, segments: l
 
 
 async def evict(
-    parts: Parts, request: web.BaseRequest, caller: Caller, name: IndexName, files: dict[FileName, Fetched]
+    parts: Parts,
+    request: web.BaseRequest,
+    caller: Caller,
+    where: tuple[IndexName, ProjectName],
+    files: dict[FileName, Fetched],
 ) -> web.StreamResponse:
-    """Remove cached bytes of a mirror; uploads of the same bytes stay."""
+    """Remove cached bytes of a project of a mirror; uploads of the same bytes stay."""
+    name, project = where
     with parts.reader.snapshot() as store:
         index = existing(store, name)
-    check_delete(caller, name, index)
+    check_delete(caller, name, index, project)
     check_volatile(name, index, force="force" in request.query)
     digests = [row.sha256 for row in files.values() if row.sha256]
     (gone,) = await parts.submit.ask("evict", digests, 0)

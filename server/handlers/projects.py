@@ -71,7 +71,7 @@ async def delete_project(parts: Parts, request: web.BaseRequest, segments: list[
     with parts.reader.snapshot() as store:
         if is_mirror(parts, store, segments):
             index = parts.sources.of(store, name)[0][1]
-            return await evict(parts, request, caller, name, fetched.of_project(store, index, project))
+            return await evict(parts, request, caller, (name, project), fetched.of_project(store, index, project))
     await parts.submit(caller, DeleteProject(name, project, "force" in request.query))
     return message(f"project {project} deleted from {name}")
 
@@ -86,7 +86,7 @@ async def delete_version(parts: Parts, request: web.BaseRequest, segments: list[
             listed = parts.mirrors.mirrored.of(store, index, project)
             there = fetched.of_project(store, index, project)
             some = {n: row for n, row in there.items() if n in listed and listed[n].version == version}
-            return await evict(parts, request, caller, name, some)
+            return await evict(parts, request, caller, (name, project), some)
     await parts.submit(caller, DeleteRelease(name, project, version, "force" in request.query))
     return message(f"project {project} version {version} deleted from {name}")
 

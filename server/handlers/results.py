@@ -40,7 +40,7 @@ async def post(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
     caller = await parts.auth.caller(request.headers, request.remote or "")
     with parts.reader.snapshot() as store:
         index = existing(store, name)
-        check_test_result(caller, name, index)
+        check_test_result(caller, name, index, "")
         if index.type != STAGE:
             raise NotFound(f"the index {name} is a {index.type} and takes no test results")
         found = linked.find(parts, store, segments)

@@ -1,5 +1,6 @@
 """``+api``, ``+login`` and ``+status``."""
 
+import time
 from importlib.metadata import version
 
 from aiohttp import web
@@ -38,8 +39,8 @@ async def login(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.Str
     user, password = body.get("user"), body.get("password")
     if not isinstance(user, str) or not isinstance(password, str):
         raise InvalidForm("a login needs user and password")
-    token = await parts.auth.login(user, password, request.remote or "")
-    result = {"password": token, "expiration": parts.config.login_expiry_s}
+    token, until = await parts.auth.login(user, password, request.remote or "")
+    result = {"password": token, "expiration": int(min(parts.config.login_expiry_s, until - time.time()))}
     return enveloped("proxyauth", result, message="login successful")
 
 

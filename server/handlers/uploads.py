@@ -35,7 +35,7 @@ async def post(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
     caller = await parts.auth.caller(request.headers, request.remote or "")
     with parts.reader.snapshot() as store:
         index = _stage(store, name)
-    check_upload(caller, name, index)  # before gigabytes arrive; the writer checks again
+    check_upload(caller, name, index, "")  # before gigabytes arrive; the writer checks again
     _check_length(parts, request)
     continue_body(request)
     limits = FormLimits(file_bytes=parts.config.max_request_body_size)

@@ -11,8 +11,8 @@ REQUIREMENTS = HERE / "requirements.txt"
 INSTALL_S = 300.0
 
 
-def python_with(name: str) -> Path:
-    """Return the Python of an environment that has the client *name* as ``requirements.txt`` pins it.
+def python_with(name: str, *more: str) -> Path:
+    """Return the Python of an environment that has the client *name*, and *more*, as ``requirements.txt`` pins them.
 
     The first call installs it, from the index that the machine is configured for.
     """
@@ -22,6 +22,6 @@ def python_with(name: str) -> Path:
     if not installed.exists() or installed.read_text() != wanted:  # one that was cut short is done again
         venv.create(folder, clear=True)
         pip = (sys.executable, "-m", "pip", "--python", python, "-qq", "install", "--constraint", REQUIREMENTS)
-        subprocess.run([*pip, name], check=True, timeout=INSTALL_S)
+        subprocess.run([*pip, name, *more], check=True, timeout=INSTALL_S)
         installed.write_text(wanted)
     return python

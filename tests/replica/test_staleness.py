@@ -30,6 +30,7 @@ class Nodes:
     cluster: Cluster
     bounded: dict[str, Site]
     boundless: Site
+    token: str  # of root
 
     @property
     def replicas(self) -> list[Site]:
@@ -48,7 +49,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory, up: Upstream) -> Iterator[No
     with cluster(tmp_path_factory.mktemp("stale"), up) as made:
         with ThreadPoolExecutor() as pool:
             *sites, boundless = pool.map(lambda mode: follow(made, mode), (*MODES, ""))
-        found = Nodes(made, dict(zip(MODES, sites, strict=True)), boundless)
+        token = made.site.root.ask("POST", "root/+tokens", json={}).json()["result"]["token"]
+        found = Nodes(made, dict(zip(MODES, sites, strict=True)), boundless, token)
         for name in ("demo", "bad"):
             assert made.site.root.upload("root/dev", wheel(name)).status_code == 200
         until(lambda: all(site.serial() == made.site.serial() for site in found.replicas))
@@ -195,6 +197,13 @@ def test_no_credentials_are_believed(stopped: Nodes) -> None:
     for mode in MODES:  # checked and remembered a moment ago
         assert stopped.bounded[mode].root.result("+api")["authstatus"] == ["noauth", "", []], mode
     assert stopped.boundless.root.result("+api")["authstatus"][0] == "ok"
+
+
+def test_no_token_is_believed(stopped: Nodes) -> None:
+    for site, status in [*((stopped.bounded[mode], "noauth") for mode in MODES), (stopped.boundless, "ok")]:
+        client = Client(site.node.url, "__token__", stopped.token)
+        assert client.result("+api")["authstatus"][0] == status
+        client.close()
 
 
 def test_a_replica_of_a_stopped_primary_is_not_current(stopped: Nodes) -> None:
