@@ -1,6 +1,6 @@
 """Answers whose body is a member of a zip file, unpacked as the client takes it."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -45,11 +45,15 @@ class MemberAnswer(web.StreamResponse):
             if request.transport is not None:
                 request.transport.abort()  # what follows on this connection would be taken for the rest
             raise ConnectionResetError(f"the documentation is damaged: {error}") from error
-        finally:
-            self._all.close()
         return writer
 
 
-def _pieces(path: Path, end: End, member: Member) -> Generator[bytes, None, None]:
+def _pieces(path: Path, end: End, member: Member) -> Iterator[bytes]:
+    """Yield the bytes of *member*, the last piece only once all of them are what was announced."""
+    held = b""
     with path.open("rb", buffering=CHUNK) as file:
-        yield from filter(None, contents(file, member, end))
+        for piece in filter(None, contents(file, member, end)):
+            if held:
+                yield held
+            held = piece
+    yield held
