@@ -180,6 +180,12 @@ def test_a_macaroon_with_another_id_or_user_does_not_hold(folding: Folding) -> N
             with_token(folding, token_checks.DEVPI + forged.text, "")
 
 
+def test_who_has_the_key_of_macaroons_can_not_make_one_of_a_secret_token(folding: Folding) -> None:
+    folding.add(created())
+    with pytest.raises(Unauthenticated):
+        with_token(folding, token_checks.minted(folding.store, ALICE, TOKEN.id))
+
+
 def test_a_narrowed_macaroon_is_good_for_less(folding: Folding) -> None:
     folding.add(evolve(created(MACAROON, secret=b""), verbs=(READ, UPLOAD), expires=5_000))
     minted = token_checks.minted(folding.store, ALICE, MACAROON).removeprefix(token_checks.DEVPI)
