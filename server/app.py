@@ -8,7 +8,7 @@ from aiohttp import web
 from changelog.errors import InvalidForm, LedgerpiError, NotFound, NotYet, TooOld, Unavailable
 from server import durability, via
 from server.errors import response
-from server.handlers import simple
+from server.handlers import simple, xmlrpc
 from server.hot import HotAnswers
 from server.parts import Parts
 from server.positions import MIN_POSITION, POSITION, Position, has_prefix, of_head, reached, wanted, without_prefix
@@ -79,7 +79,7 @@ class App:
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
         forward = self._parts.forward
-        if forward is not None and request.method not in READS and request.raw_path not in OWN:
+        if forward is not None and not _is_own(request):
             return await forward(self._parts, request)
         segments, slash = path_segments(request.raw_path)
         form = shape(segments)
@@ -97,7 +97,8 @@ class App:
         return await handler(self._parts, request, segments)
 
     def _refusal(self, request: web.BaseRequest, error: LedgerpiError) -> web.Response:
-        answer = response(error, request.headers.get("Accept", "*/*"), reason=request.method == "POST")
+        is_form = request.method == "POST" and request.content_type != JSON_TYPE
+        answer = response(error, request.headers.get("Accept", "*/*"), reason=is_form)
         if answer.status >= 500 and not isinstance(error, NotYet | TooOld):  # noqa: PLR2004 - ours, not the client's
             log = logger.warning if isinstance(error, Unavailable) else logger.error
             log("request failed", path=request.path[:200], status=answer.status, reason=str(error))
@@ -124,6 +125,11 @@ def _by_client(request: web.BaseRequest, segments: list[str], handler: Handler, 
     if shape(segments) == "*/*/*" and (_is_installer(request) or SIMPLE_JSON in accept):
         raise simple.redirect(request, f"/{index_of(segments)}/+simple/{project_of(segments[2])}/")
     return handler
+
+
+def _is_own(request: web.BaseRequest) -> bool:
+    """Return whether a replica answers itself: reads, be it by POST as XML-RPC has it, and what is about the node."""
+    return request.method in READS or request.raw_path in OWN or request.content_type == xmlrpc.MEDIA_TYPE
 
 
 def _is_canonical(raw_path: str) -> bool:

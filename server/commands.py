@@ -1,6 +1,6 @@
 """Wishes: what a caller wants changed, as workers send them to the writer."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from attrs import frozen
 
@@ -175,6 +175,35 @@ class YankFiles:
     reason: str | None
 
 
+class PushedFile(NamedTuple):
+    """A file of a release that is pushed, as its source has it; its blob is durable."""
+
+    filename: FileName
+    size: int
+    sha256: bytes
+    blake2b_256: bytes
+    md5: bytes
+    metadata: bytes
+    requires_python: str
+    filetype: str
+    pyversion: str
+    upload_time: int  # microseconds
+    uploader: UserName  # "" = anonymous, or an upstream has it
+    yanked: str | None
+
+
+@frozen
+class PushRelease:
+    """Add a release of another index, as that one has it."""
+
+    index: IndexName
+    source: IndexName
+    project: ProjectName
+    version: Version
+    metadata: bytes  # SHA-256 of what the source shows, b"" = none
+    files: tuple[PushedFile, ...]
+
+
 @frozen
 class UploadDocumentation:
     """Give a release documentation whose blob is durable."""
@@ -331,6 +360,7 @@ COMMANDS: tuple[type, ...] = (
     UploadDocumentation,
     DeleteDocumentation,
     UploadTestResult,
+    PushRelease,
     ChangeMirrorPage,
     RecordFile,
     RecordMetadata,

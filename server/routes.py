@@ -19,11 +19,11 @@ from server.handlers import (
     indexes,
     mirror_files,
     projects,
+    pushes,
     results,
     simple,
     status,
     tokens,
-    uploads,
     users,
 )
 from server.parts import Parts
@@ -57,7 +57,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
         "PUT": indexes.create,
         "PATCH": indexes.modify,
         "DELETE": indexes.delete,
-        "POST": uploads.post,
+        "POST": pushes.post,
     },
     "*/*/+simple": {"GET": simple.project_list},
     "*/*/+simple/*": {"GET": simple.project_page},
