@@ -10,8 +10,10 @@ from server import durability, via
 from server.errors import response
 from server.handlers import simple, xmlrpc
 from server.hot import HotAnswers
+from server.outside import link_base
 from server.parts import Parts
 from server.positions import MIN_POSITION, POSITION, Position, has_prefix, of_head, reached, wanted, without_prefix
+from server.proxies import Proxies
 from server.requests import SERIAL, index_of, path_segments, project_of
 from server.routes import ALWAYS, OWN, ROUTES, Handler, shape
 
@@ -30,6 +32,7 @@ class App:
         """Answer from *parts*."""
         self._parts = parts
         self._hot = HotAnswers(parts.reader)
+        self._proxies = Proxies(parts.config.trusted_proxies, parts.config.outside_url, parts.reader)
         self._staleness = parts.staleness
         self._headers = {
             "X-Devpi-Api-Version": "2",
@@ -50,7 +53,8 @@ class App:
         try:
             via.note(request.headers, self._parts.member)
             durability.note(request.headers)
-            if waits:
+            request = self._proxies.seen(request)
+            if MIN_POSITION in request.headers or has_prefix(request):
                 request = await self._seen(request)
             answer = await self._dispatch(request)
         except web.HTTPException as redirect:
@@ -66,7 +70,7 @@ class App:
             headers[POSITION] = str(self._position())
         if is_old and self._staleness is not None and request.method in READS:
             headers.update(self._staleness.headers())
-        elif SERIAL in request and _is_canonical(request.raw_path):
+        elif SERIAL in request and _is_canonical(request.raw_path) and not self._depends_on_host(request):
             self._hot.keep(request, answer, transaction)
         return answer
 
@@ -109,6 +113,9 @@ class App:
         if isinstance(error, ConnectionError) and request.transport is not None:
             raise error
         return self._refusal(request, InvalidForm(f"the body can not be read: {error}"))
+
+    def _depends_on_host(self, request: web.BaseRequest) -> bool:
+        return "/+simple/" in request.raw_path and bool(link_base(self._parts, request))
 
     def _position(self) -> Position:
         with self._parts.reader.snapshot() as store:
