@@ -1,6 +1,6 @@
 """Wishes: what a caller wants changed, as workers send them to the writer."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from attrs import frozen
 
@@ -11,6 +11,7 @@ from changelog.packing import Packing
 from changelog.records import Record
 from server.limits import NO_LIMITS, Limits
 from server.token_commands import CreateToken, RevokeToken, SetTokenKey
+from server.push_commands import PushRelease
 
 OPERATOR = ":operator"  # a command of the command line, on this machine
 UPSTREAM = ":upstream"  # the process that asks upstreams
@@ -173,35 +174,6 @@ class YankFiles:
     version: Version
     filenames: tuple[FileName, ...]
     reason: str | None
-
-
-class PushedFile(NamedTuple):
-    """A file of a release that is pushed, as its source has it; its blob is durable."""
-
-    filename: FileName
-    size: int
-    sha256: bytes
-    blake2b_256: bytes
-    md5: bytes
-    metadata: bytes
-    requires_python: str
-    filetype: str
-    pyversion: str
-    upload_time: int  # microseconds
-    uploader: UserName  # "" = anonymous, or an upstream has it
-    yanked: str | None
-
-
-@frozen
-class PushRelease:
-    """Add a release of another index, as that one has it."""
-
-    index: IndexName
-    source: IndexName
-    project: ProjectName
-    version: Version
-    metadata: bytes  # SHA-256 of what the source shows, b"" = none
-    files: tuple[PushedFile, ...]
 
 
 @frozen

@@ -6,10 +6,10 @@ import structlog
 
 from changelog.errors import InvalidForm
 from changelog.views.page import file_path
-from server.commands import PushedFile
 from server.handlers.sending import document
 from server.metadata import versiondata
 from server.parts import Parts
+from server.push_commands import PushedDocumentation, PushedFile
 from server.pushed import Wanted
 from server.releases import Release
 from server.upstream.failures import UpstreamFailed
@@ -55,7 +55,21 @@ async def _rows(parts: Parts, posting: Posting, wanted: Wanted, release: Release
         part = Part(file.filename, parts.blobs.path(file.sha256), file.size)
         path = f"{release.source}/{file_path(file.sha256, file.filename)}"
         rows.append(await _upload(posting, path, Form([*fields, *_of_file(file)], part)))
+    if release.documentation is not None:
+        rows.append(await _document(parts, posting, wanted, release, release.documentation))
     return rows
+
+
+async def _document(
+    parts: Parts, posting: Posting, wanted: Wanted, release: Release, documentation: PushedDocumentation
+) -> Row:
+    fields = await _fields(parts, release, release.metadata, "doc_upload")
+    part = Part(f"{release.project}.zip", parts.blobs.path(documentation.sha256), documentation.size)
+    try:
+        posted = await posting.post(Form(fields, part))
+    except UpstreamFailed as error:
+        return (-1, "exception on documentation upload:", str(error))
+    return (posted.status, "docfile", wanted.name)
 
 
 async def _register(parts: Parts, posting: Posting, wanted: Wanted, release: Release) -> Row:

@@ -3,27 +3,32 @@
 import hashlib
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from changelog import contents, log
 from changelog.errors import BlobDamaged, InvalidForm, InvalidName, NotFound, Refused, Unavailable
+from changelog.events.files import FileAction
 from changelog.events.upstream import MirroredFile
-from changelog.names import IndexName, ProjectName, UserName, Version, project_name
+from changelog.names import FileName, IndexName, ProjectName, UserName, Version, project_name
 from changelog.names import version as version_name
 from changelog.tables import Store
-from changelog.views import fetched, files, projects, upstream
+from changelog.views import documentation, fetched, files, history, projects, results, upstream
+from changelog.views.documentation import Documentation
+from changelog.views.files import File
 from changelog.views.page import Status
 from changelog.views.pages import Source
+from changelog.views.results import Result
 from server import archives, filenames, incoming
-from server.commands import PushedFile
 from server.executors import in_thread
 from server.filenames import Distribution
 from server.growing import Arrived, first_news
 from server.mirrors import State, unavailable
 from server.parts import Parts
+from server.push_commands import PushedDocumentation, PushedFile, PushedResult
 from server.pushed import Wanted
 
 KEPT_S = 60.0  # until a file that came is a blob, and the log says so
+MAX_ACTIONS = 200  # that a file brings along
 ATTEMPTS = 3  # to have a file that others may evict meanwhile
 
 
@@ -36,6 +41,7 @@ class Release:
     version: Version
     metadata: bytes  # SHA-256, b"" = none
     files: tuple[PushedFile, ...]  # by name
+    documentation: PushedDocumentation | None = None
     contents: tuple[tuple[bytes, bytes], ...] = ()  # small core metadata that the log does not have yet
 
 
@@ -51,7 +57,12 @@ async def wanted(parts: Parts, name: IndexName, what: Wanted) -> Release:
     except InvalidName as error:
         raise InvalidForm(f"there are no files for {what.name[:200]} {what.version[:200]} on {name}") from error
     release = await of_index(parts, name, project, version)
-    if not (what.files and release.files):
+    release = evolve(
+        release,
+        files=release.files if what.files else (),
+        documentation=release.documentation if what.docs else None,
+    )
+    if not release.files and release.documentation is None:
         raise NotFound(f"no release/files found for {what.name} {what.version}")
     return release
 
@@ -79,24 +90,56 @@ def _of_stage(store: Store, source: Source, project: ProjectName, version: Versi
     if row is None or release is None:
         raise _missing(name, project, version)
     _check_offered(name, project, row.status)
-    pushed = tuple(
-        PushedFile(
-            filename=filename,
-            size=file.size,
-            sha256=file.sha256,
-            blake2b_256=file.blake2b_256,
-            md5=file.md5,
-            metadata=file.metadata,
-            requires_python=file.requires_python,
-            filetype=file.filetype,
-            pyversion=file.pyversion,
-            upload_time=file.upload_time,
-            uploader=file.uploader,
-            yanked=file.yanked,
+    tests: dict[FileName, list[PushedResult]] = {}
+    for result_name, result in results.of_release(store, release.incarnation):
+        there = PushedResult(
+            name=result_name,
+            size=result.size,
+            sha256=result.sha256,
+            upload_time=result.upload_time,
+            uploader=result.uploader,
+            actions=_actions(store, name, result),
         )
+        tests.setdefault(result.filename, []).append(there)
+    pushed = tuple(
+        _of_file(store, name, (filename, file), tuple(tests.get(filename, ())))
         for filename, file in files.of_release(store, release.incarnation)
     )
-    return Release(name, project, version, release.metadata, pushed)
+    documented = documentation.of_release(store, release.incarnation)
+    docs = None if documented is None else _of_documentation(store, name, documented)
+    return Release(name, project, version, release.metadata, pushed, docs)
+
+
+def _of_file(
+    store: Store, index: IndexName, named: tuple[FileName, File], tests: tuple[PushedResult, ...]
+) -> PushedFile:
+    filename, file = named
+    return PushedFile(
+        filename=filename,
+        size=file.size,
+        sha256=file.sha256,
+        blake2b_256=file.blake2b_256,
+        md5=file.md5,
+        metadata=file.metadata,
+        requires_python=file.requires_python,
+        filetype=file.filetype,
+        pyversion=file.pyversion,
+        upload_time=file.upload_time,
+        uploader=file.uploader,
+        yanked=file.yanked,
+        actions=_actions(store, index, file),
+        results=tests,
+    )
+
+
+def _of_documentation(store: Store, index: IndexName, row: Documentation) -> PushedDocumentation:
+    return PushedDocumentation(row.size, row.sha256, row.upload_time, row.uploader, _actions(store, index, row))
+
+
+def _actions(store: Store, index: IndexName, row: File | Documentation | Result) -> tuple[FileAction, ...]:
+    """Return what was done with something, how often it was replaced here left out; of a long story both ends."""
+    told = [action for action in history.of_file(store, index, row) if action.what != history.OVERWRITE]
+    return tuple(told if len(told) <= MAX_ACTIONS else [told[0], *told[1 - MAX_ACTIONS :]])
 
 
 async def _of_mirror(parts: Parts, source: Source, project: ProjectName, version: Version) -> Release:
@@ -117,7 +160,7 @@ async def _of_mirror(parts: Parts, source: Source, project: ProjectName, version
     small = {digest: raw for _, digest, raw in taken if raw and contents.is_small(raw)}
     pushed = tuple(file for file, _, _ in taken)
     metadata = next((file.metadata for file in reversed(pushed) if file.metadata), b"")
-    return Release(name, project, version, metadata, pushed, tuple(small.items()))
+    return Release(name, project, version, metadata, pushed, None, tuple(small.items()))
 
 
 async def _taken(parts: Parts, where: tuple[int, ProjectName], file: MirroredFile) -> tuple[PushedFile, bytes, bytes]:
@@ -191,6 +234,8 @@ def _described(path: Path, file: MirroredFile, distribution: Distribution) -> tu
         upload_time=status.st_mtime_ns // 1_000 if file.upload_time is None else file.upload_time,
         uploader=UserName(""),
         yanked=file.yanked,
+        actions=(),
+        results=(),
     )
     return pushed, archives.inspect(path, distribution, strict=False).metadata or b""
 

@@ -1,6 +1,7 @@
 """``POST`` on ``/{user}/{index}``: the form of an upload, or as JSON a release that is pushed to another index."""
 
-from typing import Any
+import time
+from collections.abc import Iterator
 
 from aiohttp import web
 
@@ -9,14 +10,16 @@ from changelog.names import IndexName, index_name
 from changelog.views.page import file_path
 from server import releases
 from server.answers import enveloped
-from server.commands import Caller, PushRelease
+from server.commands import Caller
 from server.decide.projects import stage
 from server.decide.pushes import check_target
 from server.handlers import uploads, xmlrpc
 from server.parts import Parts
 from server.permissions import existing
+from server.push_commands import PushRelease
 from server.push_forms import TAKEN, Row, post_release
 from server.pushed import Wanted, read
+from server.releases import Release
 from server.requests import index_of, json_object
 
 ATTEMPTS = 3  # a mirror's file may be evicted while others are fetched
@@ -56,7 +59,16 @@ async def push(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
 async def _to_index(parts: Parts, caller: Caller, source: IndexName, wanted: Wanted, target: IndexName) -> list[Row]:
     for attempt in range(ATTEMPTS):
         release = await releases.wanted(parts, source, wanted)
-        command = PushRelease(target, source, release.project, release.version, release.metadata, release.files)
+        command = PushRelease(
+            index=target,
+            source=source,
+            project=release.project,
+            version=release.version,
+            metadata=release.metadata,
+            pushed_at=time.time_ns() // 1_000,
+            files=release.files,
+            documentation=release.documentation,
+        )
         try:
             await parts.submit(caller, command, contents=release.contents)
         except BlobDamaged as error:
@@ -64,6 +76,15 @@ async def _to_index(parts: Parts, caller: Caller, source: IndexName, wanted: Wan
                 raise Unavailable(f"a file can not be had: {error}") from error
         else:
             break
-    files = [(200, "store_releasefile", f"{target}/{file_path(f.sha256, f.filename)}") for f in release.files]
-    registered: tuple[Any, ...] = (200, "register", wanted.name, wanted.version, "->", target)
-    return [registered, *files]
+    return list(_rows(release, wanted, target))
+
+
+def _rows(release: Release, wanted: Wanted, target: IndexName) -> Iterator[Row]:
+    """Yield what became of each part: all was done, or nothing."""
+    yield (200, "register", wanted.name, wanted.version, "->", target)
+    for file in release.files:
+        yield (200, "store_releasefile", f"{target}/{file_path(file.sha256, file.filename)}")
+        for result in file.results:
+            yield (200, "store_toxresult", f"{target}/{file_path(file.sha256, result.name)}")
+    if release.documentation is not None:
+        yield (200, "store_doczip", wanted.name, wanted.version, "->", target)

@@ -15,6 +15,7 @@ import requests
 from attrs import define, field
 
 from tests.http import client
+from tests.http.test_documentation import PAGES, send, zipped
 from tests.mirror.site import Site, fresh, running
 from tests.upstream import files
 from tests.upstream.server import Upstream
@@ -133,6 +134,28 @@ def test_another_index_takes_what_is_pushed(site: Site, source: str) -> None:
     assert there.keys() == here.keys()
     assert all(here[name].get("core-metadata") == there[name].get("core-metadata") for name in here)
     assert site.nobody.result(f"{target}/demo/1.0")["summary"] == "what it is"
+
+
+def test_documentation_is_sent_last(site: Site, source: str, taker: Taker) -> None:
+    assert send(site.owner, source, zipped(PAGES)).status_code == 200
+    answer = push(site, source, taker.url)
+    assert [row[1:] for row in answer.json()["result"]][-1] == ["docfile", "demo"]
+    assert taker.fields()[-1][":action"] == ["doc_upload"]
+    assert zipped(PAGES) in taker.got[-1][1]
+    assert len(push(site, source, taker.url, no_docs=True).json()["result"]) == 2
+    taker.statuses[:] = [500]
+    answer = push(site, source, taker.url, only_docs=True)
+    assert answer.status_code == 502
+    assert answer.json()["result"] == [[500, "docfile", "demo"]]
+
+
+def test_documentation_is_taken_by_another_index(site: Site, source: str) -> None:
+    send(site.owner, source, zipped(PAGES))
+    target = site.stage()
+    body = {"posturl": f"{site.node.url}/{target}/", "username": "owner", "password": "secret"}
+    answer = site.owner.ask("PUSH", source, json={"name": "demo", "version": "1.0", **body})
+    assert answer.status_code == 200, answer.text
+    assert site.nobody.get(f"{target}/demo/1.0/+doc/", "*/*").status_code == 200
 
 
 def test_a_large_file_is_sent_whole(site: Site, taker: Taker) -> None:
