@@ -10,8 +10,8 @@ from changelog.names import FileName, IndexName, ProjectName, UserName, Version
 from changelog.packing import Packing
 from changelog.records import Record
 from server.limits import NO_LIMITS, Limits
-from server.token_commands import CreateToken, RevokeToken, SetTokenKey
 from server.push_commands import PushRelease
+from server.token_commands import CreateToken, RevokeToken, SetTokenKey
 
 OPERATOR = ":operator"  # a command of the command line, on this machine
 UPSTREAM = ":upstream"  # the process that asks upstreams

@@ -24,7 +24,7 @@ from server.push_commands import PushedDocumentation, PushedFile, PushedResult, 
 def push(store: Store, caller: Caller, command: PushRelease) -> Decision:
     """Add what the index does not have; on one that is not volatile none of the names may be there."""
     index = stage(store, command.index)
-    check_target(caller, command.index, index)
+    check_target(caller, command.index, index, command.project)
     check_open(store, command.index, index, command.project)
     pushing = _Pushing(store, caller, command, index)
     events = list(pushing.events())
@@ -34,10 +34,10 @@ def push(store: Store, caller: Caller, command: PushRelease) -> Decision:
     return Already(0 if release is None else release.since)
 
 
-def check_target(caller: Caller, name: IndexName, index: Index) -> None:
+def check_target(caller: Caller, name: IndexName, index: Index, project: str) -> None:
     """Raise Unauthenticated, as devpi's clients know it, unless the caller may upload to the index."""
     try:
-        check_upload(caller, name, index)
+        check_upload(caller, name, index, project)
     except Refused as refused:
         raise Unauthenticated(str(refused)) from refused
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from changelog.errors import BlobDamaged, Unauthenticated, Unavailable
-from changelog.names import IndexName, index_name
+from changelog.names import IndexName, index_name, normalize
 from changelog.views.page import file_path
 from server import releases
 from server.answers import enveloped
@@ -14,8 +14,9 @@ from server.commands import Caller
 from server.decide.projects import stage
 from server.decide.pushes import check_target
 from server.handlers import uploads, xmlrpc
+from server.limits import READ
 from server.parts import Parts
-from server.permissions import existing
+from server.permissions import deny, existing
 from server.push_commands import PushRelease
 from server.push_forms import TAKEN, Row, post_release
 from server.pushed import Wanted, read
@@ -42,10 +43,13 @@ async def push(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
     source, wanted = index_of(segments), read(await json_object(request))
     caller = await parts.auth.caller(request.headers, request.remote or "")
     target = None if wanted.target is None else index_name(wanted.target)
+    project = normalize(wanted.name)
     with parts.reader.snapshot() as store:
         existing(store, source)
         if target is not None:
-            check_target(caller, target, stage(store, target))
+            check_target(caller, target, stage(store, target), project)
+    if not caller.may(READ, source, project):
+        deny(caller, f"read {project} of {source}")
     if target is not None:
         return enveloped("actionlog", await _to_index(parts, caller, source, wanted, target))
     if not caller.user:  # else anybody could have this server send files to whomever
