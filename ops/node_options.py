@@ -31,6 +31,15 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--outside-url", metavar="URL", default="", help="Where clients reach this node behind a front server."
     ),
+    click.option("--absolute-urls", is_flag=True, help="Links to files on simple pages have scheme and host."),
+    click.option(
+        "--trusted-proxy",
+        metavar="CIDR",
+        multiple=True,
+        default=DEFAULTS.trusted_proxy,
+        help="A front server, whose X-Outside-Url, X-Forwarded-* and X-Real-IP are believed; may be repeated. "
+        "Default: this machine.",
+    ),
     click.option(
         "--max-request-body-size",
         metavar="BYTES",

@@ -13,10 +13,11 @@ from yarl import URL
 
 from changelog.errors import InvalidForm, InvalidName, LedgerpiError, NotYet
 from replica.config import ReplicaConfig
+from replica.credentials import Credentials
 from replica.primary import Primary, unanswered
 from replica.pulse import felt
 from replica.tail import open_session, read_all
-from server import via
+from server import proxies, via
 from server.executors import in_thread
 from server.forms import Form, FormLimits, read_form
 from server.outside import outside_url
@@ -31,7 +32,7 @@ STALLED_S = 20.0  # without a byte being taken
 PATIENCE_S = 30.0  # until the own log has what the primary has
 QUEUED = 16  # pieces of a body that wait to be read as a form
 HOP_BY_HOP = ("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-authorization")
-NOT_FORWARDED = frozenset({*HOP_BY_HOP, "expect", "host"})
+NOT_FORWARDED = frozenset({*HOP_BY_HOP, "expect", "host", *(name.lower() for name in proxies.HEADERS)})
 DECODED = frozenset({"gzip", "deflate", "br", "zstd"})  # codings of bodies that were undone when they are read here
 AS_SENT = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # headers that no client needs to be given
 VISIBLE = "".join(map(chr, range(33, 127)))
@@ -44,9 +45,10 @@ logger = structlog.get_logger()
 class Forward:
     """Sends requests on; made inside a running loop."""
 
-    def __init__(self, config: ReplicaConfig, primary: Primary) -> None:
-        """Send them to *primary*, whose connections are closed with this."""
+    def __init__(self, config: ReplicaConfig, primary: Primary, shown: Credentials) -> None:
+        """Send them to *primary*, whose connections are closed with this, and show who sends them."""
         self._primary = primary
+        self._shown = shown
         self._session = open_session(config.primary_ca_file, silence_s=ANSWER_S)
         self._session._retry_connection = False  # noqa: SLF001 - there is no option: a DELETE would be sent twice
 
@@ -70,7 +72,7 @@ class Forward:
 
     async def _ask(self, parts: Parts, request: web.BaseRequest, keeping: "_Keeping | None") -> web.Response:
         headers = _sent(request)
-        headers["X-Outside-Url"] = outside_url(parts, request)
+        headers.update(self._told(parts, request))
         headers.update(via.with_own(parts.member))
         primary = self._primary.url
         url = URL(primary + _target(request), encoded=True)
@@ -97,6 +99,14 @@ class Forward:
             if body.failure is not None:
                 raise body.failure from error
             raise unanswered(error) from error
+
+    def _told(self, parts: Parts, request: web.BaseRequest) -> dict[str, str]:
+        """Return what the primary learns of the client; it believes who follows it."""
+        return {
+            proxies.FOLLOWER: f"Bearer {self._shown.bearer}",
+            proxies.OUTSIDE_URL: outside_url(parts, request),
+            proxies.FORWARDED_FOR: request.remote or "",
+        }
 
     async def close(self) -> None:
         """Close the connections."""

@@ -24,14 +24,15 @@ def make_replica_parts(plain: dict[str, Any], name: str) -> Parts:
     config = ReplicaConfig.of(plain)
     layout = config.layout
     reader = Reader(layout.changelog, config.map_size)
-    own = credentials.read(layout, reader).name
+    shown = credentials.read(layout, reader)
     reader.close()  # a process opens one folder once
+    own = shown.name
     primary = Primary(config, own)
     parts = make_parts(config, name, lambda reader, news: ReplicaMirrors(config, primary, reader, news))
     parts = evolve(
         parts,
         member=own,
-        forward=Forward(config, primary),
+        forward=Forward(config, primary, shown),
         through=Through(config, own),
         standing=Standing(config),
         fetching=FetchingLine(config),

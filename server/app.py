@@ -8,10 +8,12 @@ from aiohttp import web
 from changelog.errors import InvalidForm, LedgerpiError, NotFound, NotYet, TooOld, Unavailable
 from server import durability, via
 from server.errors import response
-from server.handlers import simple
+from server.handlers import simple, xmlrpc
 from server.hot import HotAnswers
+from server.outside import link_base
 from server.parts import Parts
 from server.positions import MIN_POSITION, POSITION, Position, has_prefix, of_head, reached, wanted, without_prefix
+from server.proxies import Proxies
 from server.requests import SERIAL, index_of, path_segments, project_of
 from server.routes import ALWAYS, OWN, ROUTES, Handler, shape
 
@@ -30,6 +32,7 @@ class App:
         """Answer from *parts*."""
         self._parts = parts
         self._hot = HotAnswers(parts.reader)
+        self._proxies = Proxies(parts.config.trusted_proxies, parts.config.outside_url, parts.reader)
         self._staleness = parts.staleness
         self._headers = {
             "X-Devpi-Api-Version": "2",
@@ -50,7 +53,8 @@ class App:
         try:
             via.note(request.headers, self._parts.member)
             durability.note(request.headers)
-            if waits:
+            request = self._proxies.seen(request)
+            if MIN_POSITION in request.headers or has_prefix(request):
                 request = await self._seen(request)
             answer = await self._dispatch(request)
         except web.HTTPException as redirect:
@@ -66,7 +70,7 @@ class App:
             headers[POSITION] = str(self._position())
         if is_old and self._staleness is not None and request.method in READS:
             headers.update(self._staleness.headers())
-        elif SERIAL in request and _is_canonical(request.raw_path):
+        elif SERIAL in request and _is_canonical(request.raw_path) and not self._depends_on_host(request):
             self._hot.keep(request, answer, transaction)
         return answer
 
@@ -79,7 +83,7 @@ class App:
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
         forward = self._parts.forward
-        if forward is not None and request.method not in READS and request.raw_path not in OWN:
+        if forward is not None and not _is_own(request):
             return await forward(self._parts, request)
         segments, slash = path_segments(request.raw_path)
         form = shape(segments)
@@ -97,7 +101,8 @@ class App:
         return await handler(self._parts, request, segments)
 
     def _refusal(self, request: web.BaseRequest, error: LedgerpiError) -> web.Response:
-        answer = response(error, request.headers.get("Accept", "*/*"), reason=request.method == "POST")
+        is_form = request.method == "POST" and request.content_type != JSON_TYPE
+        answer = response(error, request.headers.get("Accept", "*/*"), reason=is_form)
         if answer.status >= 500 and not isinstance(error, NotYet | TooOld):  # noqa: PLR2004 - ours, not the client's
             log = logger.warning if isinstance(error, Unavailable) else logger.error
             log("request failed", path=request.path[:200], status=answer.status, reason=str(error))
@@ -108,6 +113,9 @@ class App:
         if isinstance(error, ConnectionError) and request.transport is not None:
             raise error
         return self._refusal(request, InvalidForm(f"the body can not be read: {error}"))
+
+    def _depends_on_host(self, request: web.BaseRequest) -> bool:
+        return "/+simple/" in request.raw_path and bool(link_base(self._parts, request))
 
     def _position(self) -> Position:
         with self._parts.reader.snapshot() as store:
@@ -124,6 +132,11 @@ def _by_client(request: web.BaseRequest, segments: list[str], handler: Handler, 
     if shape(segments) == "*/*/*" and (_is_installer(request) or SIMPLE_JSON in accept):
         raise simple.redirect(request, f"/{index_of(segments)}/+simple/{project_of(segments[2])}/")
     return handler
+
+
+def _is_own(request: web.BaseRequest) -> bool:
+    """Return whether a replica answers itself: reads, be it by POST as XML-RPC has it, and what is about the node."""
+    return request.method in READS or request.raw_path in OWN or request.content_type == xmlrpc.MEDIA_TYPE
 
 
 def _is_canonical(raw_path: str) -> bool:

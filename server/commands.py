@@ -10,6 +10,7 @@ from changelog.names import FileName, IndexName, ProjectName, UserName, Version
 from changelog.packing import Packing
 from changelog.records import Record
 from server.limits import NO_LIMITS, Limits
+from server.push_commands import PushRelease
 from server.token_commands import CreateToken, RevokeToken, SetTokenKey
 
 OPERATOR = ":operator"  # a command of the command line, on this machine
@@ -331,6 +332,7 @@ COMMANDS: tuple[type, ...] = (
     UploadDocumentation,
     DeleteDocumentation,
     UploadTestResult,
+    PushRelease,
     ChangeMirrorPage,
     RecordFile,
     RecordMetadata,

@@ -36,6 +36,12 @@ class Config:
     tls_certificate: str = ""  # PEM file with the node's certificate and its chain, "" = no TLS
     tls_key: str = field(default="", validator=_check_tls)  # PEM file with its private key
     outside_url: str = ""  # where clients reach this node, "" = as they asked
+    absolute_urls: bool = False  # links to files on simple pages have scheme and host
+    trusted_proxy: tuple[str, ...] = (
+        field(  # networks, CIDR, of front servers whose X-Outside-Url and such are believed
+            default=("127.0.0.0/8", "::1/128"), converter=tuple, validator=deep_iterable(_check_network)
+        )
+    )
     max_request_body_size: int = field(default=4 * GIB, validator=ge(1))  # bytes of one file, sent or fetched
     upload_checks: str = field(default="strict", validator=in_(("strict", "lenient")))  # where the index says nothing
     login_attempts: int = field(default=10, validator=ge(1))  # wrong passwords a minute by user and address
@@ -74,6 +80,11 @@ class Config:
     def private_upstreams(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Networks beyond the public ones in which upstreams may be."""
         return tuple(map(ip_network, self.allow_private_upstreams))
+
+    @property
+    def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Networks of front servers."""
+        return tuple(map(ip_network, self.trusted_proxy))
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Self:

@@ -20,7 +20,7 @@ from server.sendfile import FileAnswer, OpenFile, send
 MAX_BYTES = 8 << 20  # of all answers; then all are forgotten
 MAX_FILES = 128  # kept open
 OVERHEAD = 1_024  # bytes that an answer costs besides its body
-UNUSUAL = ("Range", "If-Range", "If-Modified-Since")  # requests with these go the ordinary way
+UNUSUAL = ("Range", "If-Range", "If-Modified-Since", "X-Devpi-Absolute-Urls")  # requests with these go the ordinary way
 
 Key = tuple[str, str | None, str | None, str | None]
 

@@ -28,6 +28,7 @@ class Key:
     index: str
     project: str  # "" = the project list
     form: str
+    base: str = ""  # what links to files begin with, "" = they are relative
 
 
 State = tuple[object, ...]  # all that a page is a function of

@@ -13,6 +13,8 @@ import structlog
 from aiohttp import web
 from attrs import frozen
 
+from server.methods import PushAsPost
+
 LOOKS = 6  # in the shortest bound
 MAX_HEADER = 16 << 10  # bytes of a header line
 GRAIN_S = 0.05  # the kernel counts in ticks; what came sooner after an answer was before it
@@ -40,7 +42,7 @@ class Patience:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.unread_s * 1_000))
 
 
-class Connection(web.RequestHandler):
+class Connection(PushAsPost):
     """A connection that knows whether its server waits for the client.
 
     When the client sent something is asked of the kernel: noting it at each piece took a thirtieth of a small answer.

@@ -76,7 +76,9 @@ def without_prefix(request: web.BaseRequest) -> web.BaseRequest:
     rest = "/" + "".join(request.raw_path.split("/", 3)[3:])
     if rest.startswith("//"):  # a URL would take what follows for a host
         raise InvalidName("a path segment is empty")
-    return request.clone(rel_url=URL(rest, encoded=True))
+    return request.clone(
+        rel_url=URL(rest, encoded=True), scheme=request.scheme, host=request.host, remote=request.remote or ""
+    )
 
 
 async def reached(parts: Parts, position: Position, timeout_s: float = WAIT_S) -> None:

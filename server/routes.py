@@ -10,6 +10,7 @@ from aiohttp import web
 
 from server.handlers import (
     alarms,
+    authcheck,
     changelog,
     cluster,
     documentation,
@@ -19,11 +20,11 @@ from server.handlers import (
     indexes,
     mirror_files,
     projects,
+    pushes,
     results,
     simple,
     status,
     tokens,
-    uploads,
     users,
 )
 from server.parts import Parts
@@ -33,12 +34,18 @@ Handler = Callable[[Parts, web.BaseRequest, list[str]], Awaitable[web.StreamResp
 REFRESH = "*/*/+simple/*/refresh"  # the one path with a word of its own that is no name
 DOCUMENTATION = ("*/*/*/*/+doc", "*/*/*/*/+d")  # whatever follows is a path inside a documentation
 
+
+async def _authcheck(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.StreamResponse:
+    return await authcheck.get(parts, request, lambda segments: form if (form := shape(segments)) in ROUTES else None)
+
+
 ROUTES: dict[str, dict[str, Handler]] = {
     "": {"GET": users.everyone},
     "+api": {"GET": status.api},
     "*/+api": {"GET": status.api},
     "*/*/+api": {"GET": status.api},
     "+login": {"POST": status.login},
+    "+authcheck": {"GET": _authcheck},
     "+status": {"GET": status.status},
     "+health": {"GET": health.get},
     "+health/*": {"GET": health.ask},
@@ -57,7 +64,7 @@ ROUTES: dict[str, dict[str, Handler]] = {
         "PUT": indexes.create,
         "PATCH": indexes.modify,
         "DELETE": indexes.delete,
-        "POST": uploads.post,
+        "POST": pushes.post,
     },
     "*/*/+simple": {"GET": simple.project_list},
     "*/*/+simple/*": {"GET": simple.project_page},
@@ -89,6 +96,7 @@ ALWAYS = frozenset(
         "*/+api",
         "*/*/+api",
         "+login",
+        "+authcheck",
         "+status",
         "+health",
         "+health/*",

@@ -7,8 +7,9 @@ from changelog.tables import Store
 from changelog.writer import Decision
 from server import commands, token_commands
 from server.commands import Caller
-from server.decide import cluster, documentation, files, indexes, projects, results, tokens, upstream, users
+from server.decide import cluster, documentation, files, indexes, projects, pushes, results, tokens, upstream, users
 from server.permissions import check_credential
+from server.push_commands import PushRelease
 
 DECISIONS: dict[type, Callable[[Store, Caller, Any], Decision]] = {
     commands.CreateUser: users.create,
@@ -31,6 +32,7 @@ DECISIONS: dict[type, Callable[[Store, Caller, Any], Decision]] = {
     commands.UploadDocumentation: documentation.upload,
     commands.DeleteDocumentation: documentation.delete,
     commands.UploadTestResult: results.upload,
+    PushRelease: pushes.push,
     commands.ChangeMirrorPage: upstream.change_page,
     commands.RecordFile: upstream.record_file,
     commands.RecordMetadata: upstream.record_metadata,

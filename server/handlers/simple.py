@@ -14,6 +14,7 @@ from changelog.views.pages import Source
 from server.executors import for_reading
 from server.handlers.freshness import VARY, degraded, is_degraded, note, offered, settled, with_stale
 from server.mirrors import LIST, unavailable
+from server.outside import link_base
 from server.page_cache import GZIP, IDENTITY, Body, IsSmall, Key, Page, Render, State
 from server.parts import Parts
 from server.render import simple
@@ -26,6 +27,7 @@ from server.upstream.names import list_path
 
 RENDERER = 2  # another number changes all validators
 CACHE = "max-age=0, must-revalidate, public"
+CACHE_OWN = "max-age=0, must-revalidate, private"  # of a page that depends on how its client reaches this node
 ATTEMPTS = 5  # to open a page's file that other workers may drop at any time
 
 
@@ -63,11 +65,12 @@ async def project_list(parts: Parts, request: web.BaseRequest, segments: list[st
 async def project_page(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Show the files of a project."""
     name, project, form = index_of(segments), project_of(segments[3]), form_of(request)
+    base = link_base(parts, request)
     if project != segments[3]:
         raise redirect(request, f"/{name}/+simple/{project}/")
     asked, looks = await settled(parts, name, project)
     with parts.reader.snapshot() as store:
-        state = _page_state(parts, store, asked, project, form)
+        state = _page_state(parts, store, asked, project, form, base)
         serial = log.head(store).size
     failed = is_degraded(looks)
     if state is None:
@@ -76,8 +79,8 @@ async def project_page(parts: Parts, request: web.BaseRequest, segments: list[st
     def render() -> tuple[State, bytes] | None:
         with parts.reader.snapshot() as store:
             page = pages.page(store, asked, project, offered(parts))
-            now = _page_state(parts, store, asked, project, form)
-        return None if page is None or now is None else (now, simple.project_page(page, form))
+            now = _page_state(parts, store, asked, project, form, base)
+        return None if page is None or now is None else (now, simple.project_page(page, form, base))
 
     def is_small() -> bool:
         with parts.reader.snapshot() as store:
@@ -86,7 +89,7 @@ async def project_page(parts: Parts, request: web.BaseRequest, segments: list[st
     if failed:
         return await degraded(name, form, render, looks)
     note(request, serial, looks)
-    key = Key(name, project, form.value)
+    key = Key(name, project, form.value, base)
     return with_stale(await _answer(parts, request, key, state, render, is_small), looks)
 
 
@@ -113,15 +116,16 @@ def redirect(request: web.BaseRequest, path: str) -> web.HTTPFound:
     return web.HTTPFound("../" * depth + quote(path.lstrip("/"), safe="/+") + mark + query)
 
 
-def _page_state(
-    parts: Parts, store: Store, asked: tuple[Source, ...], project: ProjectName, form: Form
+def _page_state(  # noqa: PLR0913, PLR0917 - all that a page is a function of
+    parts: Parts, store: Store, asked: tuple[Source, ...], project: ProjectName, form: Form, base: str
 ) -> State | None:
     """Return all that the page is a function of, None if the project never was there."""
     changed = tuple(serials.of_project(store, incarnation, project) for _, incarnation in asked)
     if not any(changed):
         return None
     there = _cached(parts, store, asked, project) if parts.mirrors.offline else ()
-    return (parts.origin, asked, changed, form.value, RENDERER, there)
+    state = (parts.origin, asked, changed, form.value, RENDERER, there)
+    return (*state, base) if base else state
 
 
 def _cached(parts: Parts, store: Store, asked: tuple[Source, ...], project: ProjectName) -> tuple[str, ...]:
@@ -144,21 +148,21 @@ async def _answer(  # noqa: PLR0913, PLR0917 - a page, and how it is made
         page = parts.pages.page(key, state)
         is_known = known is not None and if_none_match(known, page.etag(coding))
         if is_known and known != "*":
-            return web.Response(status=304, headers=_headers(page, coding))
+            return web.Response(status=304, headers=_headers(key, page, coding))
         body = await parts.pages.body(key, page, coding, render, is_small)
         if body is None:
             parts.pages.forget(key)
             raise _missing(key.index, key.project)
         if is_known:  # by "*", which means any page, if there is one
-            return web.Response(status=304, headers=_headers(page, coding))
+            return web.Response(status=304, headers=_headers(key, page, coding))
         try:
-            return _with_body(body, {**_headers(page, coding), "Content-Type": Form(key.form).content_type})
+            return _with_body(body, {**_headers(key, page, coding), "Content-Type": Form(key.form).content_type})
         except FileNotFoundError:
             parts.pages.forget(key)
     made = await for_reading(render)  # other workers drop its files as fast as they are made
     if made is None:
         raise _missing(key.index, key.project)
-    headers = _headers(Page(made[0]), IDENTITY)
+    headers = _headers(key, Page(made[0]), IDENTITY)
     return web.Response(body=made[1], headers={**headers, "Content-Type": Form(key.form).content_type})
 
 
@@ -169,12 +173,12 @@ def _with_body(body: Body, headers: dict[str, str]) -> web.StreamResponse:
     return web.Response(body=body, headers=headers)
 
 
-def _headers(page: Page, coding: str) -> dict[str, str]:
+def _headers(key: Key, page: Page, coding: str) -> dict[str, str]:
     changed = page.state[2]  # the last serial, or the last of each source
     serial = max(changed) if isinstance(changed, tuple) else changed
     headers = {
         "ETag": page.etag(coding),
-        "Cache-Control": CACHE,
+        "Cache-Control": CACHE_OWN if key.base else CACHE,
         "Vary": VARY,
         "X-PyPI-Last-Serial": str(serial),
     }

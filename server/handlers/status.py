@@ -15,6 +15,8 @@ from server.outside import outside_url
 from server.parts import Parts
 from server.requests import index_of, json_object
 
+FEATURES = ("push-no-docs", "push-only-docs", "push-register-project", "server-keyvalue-parsing")
+
 
 async def api(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Tell a client the URLs of this server, of an index if one is named, and who it is."""
@@ -22,7 +24,7 @@ async def api(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
     result: dict[str, object] = {
         "login": f"{base}/+login",
         "authstatus": await _authstatus(parts, request),
-        "features": ["server-keyvalue-parsing"],
+        "features": FEATURES,
     }
     if len(segments) > 2:  # noqa: PLR2004 - user, index, +api
         name = index_of(segments)

@@ -9,12 +9,13 @@ from server.render import simple_html, simple_json
 from server.render.negotiate import Form
 
 
-def project_page(page: ProjectPage, form: Form) -> bytes:
+def project_page(page: ProjectPage, form: Form, base: str = "") -> bytes:
     """Return the body of ``/{user}/{index}/+simple/{project}/``, UTF-8.
 
-    File URLs are relative to that path. Equal pages give equal bytes.
+    File URLs are relative to that path, or begin with *base*. Equal pages give equal bytes.
     """
-    return _body(simple_json.project_page(page) if form is Form.JSON else simple_html.project_page(page))
+    rendered = simple_json.project_page(page, base) if form is Form.JSON else simple_html.project_page(page, base)
+    return _body(rendered)
 
 
 def project_list(index: IndexName, projects: Iterable[ListedProject], last_serial: int, form: Form) -> bytes:

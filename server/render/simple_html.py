@@ -8,10 +8,10 @@ from changelog.views.page import ListedProject, PageFile, ProjectPage
 from server.render.simple_links import API_VERSION, api_version, linked_files, percent_encoded
 
 
-def project_page(page: ProjectPage) -> Iterator[str]:
+def project_page(page: ProjectPage, base: str = "") -> Iterator[str]:
     """Yield the project page in pieces."""
     yield _top(f"Links for {page.project}", api_version(page), _status(page))
-    for file, url in linked_files(page):
+    for file, url in linked_files(page, base):
         anchor = f'<a href="{url}{_fragment(file)}"{_attributes(file)}>'
         yield f"{anchor}{_escaped(file.filename)}</a><br>\n"
     yield _bottom(page.last_serial)

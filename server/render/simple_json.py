@@ -16,14 +16,14 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC; naive, as its ISO form shal
 _json = JSONEncoder().encode  # a str as an ASCII JSON string
 
 
-def project_page(page: ProjectPage) -> Iterator[str]:
+def project_page(page: ProjectPage, base: str = "") -> Iterator[str]:
     """Yield the project page in pieces."""
     yield f'{{"meta":{_meta(api_version(page), page.last_serial)},"name":{_json(page.project)}'
     yield f',"project-status":{_status(page)}'
     yield f',"versions":[{",".join(map(_json, page.versions))}]'
     yield ',"files":['
     comma = ""
-    for file, url in linked_files(page):
+    for file, url in linked_files(page, base):
         yield comma + _file(file, url)
         comma = ","
     yield "]}"

@@ -19,13 +19,13 @@ def api_version(page: ProjectPage) -> str:
     return API_VERSION_UNSIZED if any(file.size is None for file in page.files) else API_VERSION
 
 
-def linked_files(page: ProjectPage) -> Iterator[tuple[PageFile, str]]:
-    """Yield each file with its URL relative to ``/{user}/{index}/+simple/{project}/``.
+def linked_files(page: ProjectPage, base: str) -> Iterator[tuple[PageFile, str]]:
+    """Yield each file with its URL: relative to ``/{user}/{index}/+simple/{project}/``, or behind *base*.
 
     The URL has no fragment and is percent-encoded: ASCII that needs no escape in HTML or JSON. The
     ``+`` of ``+f`` is literal, one in a file name is ``%2B``, which nobody can take for a space.
     """
-    prefixes = {index: _prefix(page.index, index) for index in {file.index for file in page.files}}
+    prefixes = {index: _prefix(page.index, index, base) for index in {file.index for file in page.files}}
     for file in page.files:
         yield file, prefixes[file.index] + percent_encoded(file.path.removeprefix("+"))
 
@@ -35,7 +35,9 @@ def percent_encoded(path: str) -> str:
     return _NOT_PLAIN.sub(_quoted_match, path)
 
 
-def _prefix(asked: IndexName, stored: IndexName) -> str:
+def _prefix(asked: IndexName, stored: IndexName, base: str) -> str:
+    if base:
+        return f"{base}/{quote(stored, safe='/@')}/+"
     return "../../+" if stored == asked else f"../../../../{quote(stored, safe='/@')}/+"
 
 

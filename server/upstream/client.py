@@ -144,12 +144,28 @@ class UpstreamClient:
         """
         return self._get(url, headers, credentials, total_s)
 
+    @asynccontextmanager
+    async def post(
+        self, url: str, headers: Mapping[str, str], credentials: Credentials, body: AsyncIterator[bytes]
+    ) -> AsyncIterator[Answer]:
+        """Send *body* once and answer with the head that comes, of any status: redirects are not followed.
+
+        Nothing but the caller bounds how long *body* takes. Raises as :meth:`get`.
+        """
+        target = parsed(url)
+        sent = {**headers, "Authorization": _basic(credentials)} if credentials.origin == origin(target) else headers
+        response = await self._ask(target, dict(sent), None, body)
+        try:
+            yield self._answer(response, "", None)
+        finally:
+            response.release()
+
     @classmethod
-    def of(cls, config: Config) -> Self:
-        """Return a client as the options of a node say; made inside a running loop."""
+    def of(cls, config: Config, first_byte_s: float | None = None) -> Self:
+        """Return a client as the options of a node say, or else one that waits *first_byte_s*; made inside a loop."""
         limits = Limits(
             connect_s=config.upstream_connect_timeout_s,
-            first_byte_s=config.upstream_first_byte_timeout_s,
+            first_byte_s=first_byte_s or config.upstream_first_byte_timeout_s,
             total_s=config.upstream_timeout_s,
         )
         ca_file = Path(config.upstream_ca_file) if config.upstream_ca_file else None
@@ -167,19 +183,23 @@ class UpstreamClient:
         plain = {name: value for name, value in headers.items() if name.lower() not in _SECRET}
         response = await self._follow(parsed(url), plain, credentials, deadline)
         try:
-            yield Answer(
-                response.status,
-                response.headers,
-                str(response.url),
-                response.host,
-                response.content,
-                response.headers.get("Content-Encoding", "") if _takes_codings(plain) else "",
-                response.content_length,
-                self._limits.idle_s,
-                deadline,
-            )
+            coding = response.headers.get("Content-Encoding", "") if _takes_codings(plain) else ""
+            yield self._answer(response, coding, deadline)
         finally:
             response.release()  # closes the connection if there is more of the body
+
+    def _answer(self, response: aiohttp.ClientResponse, coding: str, deadline: float | None) -> Answer:
+        return Answer(
+            response.status,
+            response.headers,
+            str(response.url),
+            response.host,
+            response.content,
+            coding,
+            response.content_length,
+            self._limits.idle_s,
+            deadline,
+        )
 
     async def _follow(
         self, url: URL, headers: dict[str, str], credentials: Credentials | None, deadline: float | None
@@ -196,16 +216,21 @@ class UpstreamClient:
             target = _redirected(target, response)
         raise UpstreamRefused(f"more than {self._limits.max_redirects} redirects from {masked(str(url))}")
 
-    async def _ask(self, url: URL, headers: dict[str, str], deadline: float | None) -> aiohttp.ClientResponse:
+    async def _ask(
+        self, url: URL, headers: dict[str, str], deadline: float | None, body: AsyncIterator[bytes] | None = None
+    ) -> aiohttp.ClientResponse:
+        """Return the answer to a GET of *url*, or to a POST of *body*."""
         host = url.raw_host or ""
         check_literal(host, self._networks)
         if self._proxy is not None and url.scheme == "http":  # aiohttp gives proxy_headers to tunnels only
             headers = {**headers, **self._proxy_headers}
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._session.get(
+                return await self._session.request(
+                    "GET" if body is None else "POST",
                     url,
                     headers=headers,
+                    data=body,
                     allow_redirects=False,
                     proxy=self._proxy,
                     proxy_headers=dict(self._proxy_headers),  # aiohttp writes into it

@@ -19,7 +19,8 @@ PASSWORD = "secret"
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A running node with the volatile index root/dev."""
-    running = new_node(tmp_path_factory.mktemp("e2e"), PASSWORD).start()
+    args = ("--allow-private-upstreams", "127.0.0.1/32")  # another server that is pushed to is here too
+    running = new_node(tmp_path_factory.mktemp("e2e"), PASSWORD, args=args).start()
     yield running
     running.stop()
 
@@ -38,6 +39,14 @@ def _sound_afterwards(node: Node) -> Iterator[None]:
 def root(node: Node) -> Iterator[Client]:
     """The user root, by plain requests."""
     client = Client(node.url, "root", PASSWORD)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def nobody(node: Node) -> Iterator[Client]:
+    """A client without credentials."""
+    client = Client(node.url)
     yield client
     client.close()
 

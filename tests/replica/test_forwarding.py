@@ -3,21 +3,22 @@
 import socket
 import threading
 import time
+import xmlrpc.client
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from tests.corpora import Project
 from tests.e2e.clients import Clients
 from tests.e2e.installers import NEWEST, Installer
-from tests.following import ledgerpi, status, wait_for_state, wait_until
+from tests.following import ledgerpi, new_replica, status, wait_for_state, wait_until
 from tests.http.accounts import PASSWORD, fresh, make_user
 from tests.http.client import Client, basic, wheel
 from tests.links import Weather
-from tests.processes import Node
+from tests.processes import Node, new_node
 from tests.replica.conftest import Trio, head_of, root_of
 
 POSITION = "X-Ledgerpi-Position"
@@ -229,3 +230,49 @@ def test_commands_of_the_command_line_are_for_the_primary(trio: Trio) -> None:
     assert "holds a replica" in ledgerpi("replica-token", *where, "other", code=1).stderr
     assert "holds a replica" in ledgerpi("yank", *where, "root/dev", "led", "1.0", code=1).stderr
     assert "was made as a replica" in ledgerpi("serve", *where, "--port", "0", code=2).stderr
+
+
+def test_a_release_is_pushed_through_a_replica(trio: Trio) -> None:
+    far, near = root_of(trio.far), root_of(trio.near)
+    source, target = f"root/{fresh()}", f"root/{fresh()}"
+    for index in (source, target):
+        assert far.put(index, {}).status_code == 200
+    far.upload(source, wheel())
+    answer = far.ask("PUSH", source, json={"name": "demo", "version": "1.0", "targetindex": target})
+    assert answer.status_code == 200, answer.text
+    assert [row[1] for row in answer.json()["result"]] == ["register", "store_releasefile"]
+    assert far.get(f"{target}/{wheel().path}", "*/*").content == wheel().content
+    position = answer.headers[POSITION]
+    assert near.get(f"+min/{position}/{target}/{wheel().path}", "*/*").content == wheel().content
+    refused = near.ask("PUSH", source, json={"name": "demo", "version": "9", "targetindex": target})
+    assert refused.status_code == 400
+    assert "no files for demo 9" in refused.json()["message"]
+
+
+def test_a_search_at_a_replica_finds_what_is_there(trio: Trio) -> None:
+    far, name = root_of(trio.far), fresh()
+    far.upload("root/dev", wheel(name))
+    body = xmlrpc.client.dumps(({"name": name},), "search").encode()
+    answer = far.ask("POST", "root/dev", data=body, headers={"Content-Type": "text/xml"})
+    found: Any = xmlrpc.client.loads(answer.content)[0][0]
+    assert [hit["name"] for hit in found] == [name]
+
+
+@pytest.mark.long
+def test_a_primary_believes_its_replicas_where_a_client_is(tmp_path: Path) -> None:
+    args = ("--trusted-proxy", "192.0.2.1", "--login-attempts", "2")
+    primary = new_node(tmp_path, args=args).start()
+    replica = new_replica(primary, tmp_path, ("--trusted-proxy", "127.0.0.1")).start()
+    client = Client(replica.url)
+    try:
+        wrong = basic("root", "guess")
+        for number in range(4):  # counted by address and user, and these are four
+            told = {"Authorization": wrong, "X-Forwarded-For": f"198.51.100.{number}"}
+            assert client.ask("PATCH", "root", json={}, headers=told).status_code == 401
+        told = {"Authorization": wrong, "X-Forwarded-For": "198.51.100.9"}
+        statuses = [client.ask("PATCH", "root", json={}, headers=told).status_code for _ in range(3)]
+        assert statuses == [401, 401, 429]
+    finally:
+        client.close()
+        replica.kill()
+        primary.kill()
