@@ -12,7 +12,8 @@ from tests.http.client import Client, wheel
 
 Hits = list[dict[str, object]]
 BOMB = """<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
-<methodCall><methodName>search</methodName><params><param><value><string>&b;</string></value></param></params></methodCall>
+<methodCall><methodName>search</methodName><params><param><value><struct><member><name>name</name>
+<value><string>&b;</string></value></member></struct></value></param></params></methodCall>
 """
 FILE = BOMB.replace('"aaaaaaaaaa"', 'SYSTEM "file:///etc/hostname"')
 
