@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.following import ledgerpi
+from click.testing import CliRunner
+
+from ops.cli import main
 from tests.processes import Node
 
 LOCATION = "/_blobs/"
@@ -32,7 +34,8 @@ class Front:
         written = folder / "written"
         given = ("--serverdir", str(node.serverdir), "--port", str(urlsplit(node.url).port), "--host", "127.0.0.1")
         own = ("--outside-url", self.url, "--cache", str(folder / "cache"), "--output", str(written))
-        ledgerpi("gen-config", *given, *own, *words)
+        done = CliRunner().invoke(main, ["gen-config", *given, *own, *words])
+        assert done.exit_code == 0, done.output
         self.site = written / f"nginx-ledgerpi{variant}.conf"
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -23,6 +23,7 @@ from server.sendfile import FileAnswer
 FOREVER = "max-age=365000000, immutable, public"
 REDIRECT = "X-Accel-Redirect"  # of nginx: what an answer with it is to have as its body
 SENDER = "X-Sendfile-Type"  # a front server that does so says REDIRECT in it, and lets no client say it
+BY_FRONT = 1 << 20  # bytes from which a front server sends a file: for smaller ones, being told costs more
 TYPES = {
     ".gz": "application/gzip",
     ".bz2": "application/x-bzip2",
@@ -91,7 +92,8 @@ async def _stored(parts: Parts, request: web.BaseRequest, served: Served) -> web
     if not_modified(request, served):
         return web.Response(status=304, headers=headers)
     file = await parts.files.open(served.sha256, served.size)
-    if parts.config.x_accel_redirect and request.headers.get(SENDER) == REDIRECT:
+    by_front = parts.config.x_accel_redirect and served.size >= BY_FRONT
+    if by_front and request.headers.get(SENDER) == REDIRECT:
         return _by_front_server(headers, parts.config.x_accel_redirect + parts.blobs.relative(served.sha256))
     part = wanted_range(request, served)
     if part is None:

@@ -8,7 +8,7 @@ import pytest
 import requests
 from attrs import frozen
 
-from server.file_cache import SMALL
+from server.handlers.sending import BY_FRONT
 from server.layout import Layout
 from tests.authorities import make_authority
 from tests.corpora import Project
@@ -20,7 +20,7 @@ from tests.http.client import Client, Dist, wheel
 from tests.processes import Node, new_node
 
 SIMPLE = "application/vnd.pypi.simple.v1+json"
-LARGE = 5 * SMALL
+LARGE = BY_FRONT + (64 << 10)
 MOST = 3_000_000  # bytes of a file
 
 
@@ -58,8 +58,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         node.kill()
 
 
-def _incompressible(project: str = "large") -> Dist:
-    return wheel(project, "1.0", note=random.Random(1).randbytes(LARGE).hex())  # noqa: S311 - the same each time
+def _incompressible(project: str = "large", size: int = LARGE) -> Dist:
+    return wheel(project, "1.0", note=random.Random(1).randbytes(size).hex())  # noqa: S311 - the same each time
 
 
 @pytest.mark.parametrize("variant", ["", "-caching"])
@@ -116,6 +116,14 @@ def test_a_large_file_is_sent_by_nginx_with_the_nodes_headers(site: Site) -> Non
     assert "X-Accel-Redirect" not in answer.headers
 
 
+def test_a_smaller_file_comes_through_nginx(site: Site) -> None:
+    dist = _incompressible("smaller", BY_FRONT // 2)
+    assert len(dist.content) < BY_FRONT
+    assert site.root.upload("root/dev", dist).status_code == 200
+    assert requests.get(f"{site.front.url}/root/dev/{dist.path}", timeout=20).content == dist.content
+    assert site.front.lines[-1][4] == "-"
+
+
 def test_parts_of_a_large_file_are_sent(site: Site) -> None:
     part = site.file(Range="bytes=1000-1999")
     assert (part.status_code, part.content) == (206, site.dist.content[1000:2000])
@@ -149,7 +157,7 @@ def test_blobs_can_not_be_asked_for(site: Site) -> None:
 
 def test_a_deleted_file_is_gone_for_nginx_too(site: Site) -> None:
     dist = _incompressible("leaving")
-    assert len(dist.content) > SMALL
+    assert len(dist.content) > BY_FRONT
     assert site.root.upload("root/dev", dist).status_code == 200
     assert site.root.delete(f"root/dev/{dist.path}").status_code == 200
     assert site.root.get(f"root/dev/{dist.path}", Accept="*/*").status_code == 410

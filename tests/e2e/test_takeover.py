@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 import requests
@@ -122,7 +123,7 @@ def held(url: str) -> dict[str, dict[str, tuple[str, str]]]:
         for project in sorted(entry["name"] for entry in listed):
             files = requests.get(f"{page}{project}/", headers={"Accept": SIMPLE}, timeout=30)
             for file in files.json()["files"]:
-                where = requests.compat.urljoin(files.url, file["url"]).partition("#")[0]
+                where = urljoin(files.url, file["url"]).partition("#")[0]
                 digest = sha256(requests.get(where, timeout=30).content).hexdigest()
                 found.setdefault(index, {})[file["filename"]] = (digest, where)
     return found
