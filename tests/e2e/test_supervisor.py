@@ -27,7 +27,7 @@ def test_supervisor_runs_the_node_and_ends_it(tmp_path: Path) -> None:
     def answers() -> bool:
         try:
             return requests.get(f"http://127.0.0.1:{port}/+health", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     try:

@@ -20,7 +20,9 @@ from server.commands import (
     ModifyIndex,
     SetPassword,
 )
-from server.decide import decide
+from server.decide import DECISIONS, decide
+from server.limits import NO_LIMITS
+from server.token_commands import CreateToken
 from tests.nodes import Folding, index
 
 ALICE, BOB, CAROL = (UserName(name) for name in ("alice", "bob", "carol"))
@@ -56,6 +58,7 @@ WISHES: dict[str, Command] = {
     "change alice": ChangeProfile(ALICE, 4, b"y" * 32),
     "set alice's password": SetPassword(ALICE, b"z" * 32),
     "delete alice": DeleteUser(ALICE),
+    "make a token of alice": CreateToken("0" * 16, ALICE, b"t" * 32, (), (), (), 0, 0, NONE),
     "create an index": CreateIndex(IndexName("alice/new"), "stage", (), NONE),
     "modify an index": ModifyIndex(DEV, 7, (("volatile", False),), NONE),
     "delete an index": DeleteIndex(DEV),
@@ -64,7 +67,9 @@ FREE = {  # who may without a restriction, besides root and the operator
     "create a user": {"", "alice", "bob"},
     **{wish: {"alice"} for wish in WISHES if wish != "create a user"},
 }
-RESTRICTED = {wish: set[str]() for wish in WISHES} | {"set alice's password": {"alice"}}
+RESTRICTED = {wish: set[str]() for wish in WISHES} | {
+    wish: {"alice"} for wish in ("set alice's password", "make a token of alice")
+}
 
 
 def may(there: There, user: str, wish: str, administrators: tuple[str, ...] = ()) -> bool:
@@ -86,6 +91,14 @@ def test_without_a_restriction_owners_and_root_may(there: There, wish: str) -> N
 def test_restricted_to_some_only_they_may(there: There, wish: str, administrator: str) -> None:
     found = {user for user in ("", "alice", "bob", "root", OPERATOR) if may(there, user, wish, (administrator,))}
     assert found == RESTRICTED[wish] | {administrator, OPERATOR}
+
+
+@pytest.mark.parametrize("wish", ["set alice's password", "make a token of alice", "change alice"])
+@pytest.mark.parametrize("administrators", [(), ("alice",), ("bob",)])
+def test_a_token_does_nothing_with_accounts(there: There, wish: str, administrators: tuple[str, ...]) -> None:
+    caller = Caller("alice", 0, "0" * 16, NO_LIMITS).restricted(administrators)
+    with pytest.raises(Refused):
+        DECISIONS[type(WISHES[wish])](there.folding.store, caller, WISHES[wish])
 
 
 def test_who_administers_can_not_delete_itself(there: There) -> None:
