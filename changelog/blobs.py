@@ -34,9 +34,14 @@ class Blobs:
         """Return where the blob is, if it is there."""
         return Path(self._name(digest))
 
-    def _name(self, digest: bytes) -> str:
+    @staticmethod
+    def relative(digest: bytes) -> str:
+        """Return where a blob is below the folder."""
         name = digest.hex()
-        return f"{self._folder}/{name[:2]}/{name}"
+        return f"{name[:2]}/{name}"
+
+    def _name(self, digest: bytes) -> str:
+        return f"{self._folder}/{self.relative(digest)}"
 
     def publish(self, spooled: Path, digest: bytes) -> None:
         """Make the complete file *spooled* the blob *digest*, durably; on the same file system.

@@ -12,6 +12,7 @@ COMMANDS = {  # command: module, where it has the command's name, with _ for -
     "alarms": "ops.alarms",
     "cluster": "ops.cluster",
     "explain": "ops.explain",
+    "gen-config": "ops.gen_config",
     "init": "ops.init",
     "log": "ops.log",
     "passwd": "ops.passwd",

@@ -12,6 +12,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--primary",
+        "--primary-url",
+        "--master-url",
+        "primary",
         multiple=True,
         metavar="URL",
         help="Whom to follow: a primary, or another replica. Again for others that are tried in turn, besides the "

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ops.configured import ENVIRONMENT
 from server.layout import Layout
 from server.wire import connect
 from server.writer_process import lock
@@ -20,6 +21,7 @@ def serverdir_option(function: F) -> F:
         "--serverdir",
         "layout",
         required=True,
+        envvar=[prefix + "SERVERDIR" for prefix in ENVIRONMENT],
         metavar="DIR",
         type=click.Path(path_type=Path),
         callback=_existing,

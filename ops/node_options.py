@@ -12,6 +12,12 @@ from server.config import Config
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = Config(Path())
 
+
+def _listed(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    """Return the words between commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--serverdir", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The data folder."),
     click.option("--host", metavar="H", default=DEFAULTS.host, show_default=True, help="Address to listen on."),
@@ -55,6 +61,21 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         show_default=True,
         help="Where an index does not say: all of the archive, or devpi's rules for names only.",
     ),
+    click.option(
+        "--restrict-modify",
+        metavar="USER[,USER...]",
+        default="",
+        callback=_listed,
+        help="Only these users may make, change and delete users and indexes. Default: anybody makes users, users "
+        "change what is theirs, root everything.",
+    ),
+    click.option(
+        "--x-accel-redirect",
+        metavar="PATH",
+        default="",
+        help="Let nginx send large files, from the location PATH of it that leads to the folder blobs.",
+    ),
+    click.option("--debug", is_flag=True, help="Log every request."),
     click.option(
         "--login-attempts",
         metavar="N",

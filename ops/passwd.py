@@ -7,6 +7,7 @@ import click
 from changelog.errors import InvalidName
 from changelog.names import UserName, user_name
 from changelog.records import new_record
+from ops.configured import Configured
 from ops.node import serverdir_option
 from ops.order import carry_out
 from server.commands import SetPassword
@@ -22,9 +23,10 @@ def _user(_context: click.Context, _parameter: click.Parameter, text: str) -> Us
 
 
 @click.command(
+    cls=Configured,
     epilog="""\b
 Example:
-  ledgerpi passwd --serverdir /srv/ledgerpi alice"""
+  ledgerpi passwd --serverdir /srv/ledgerpi alice""",
 )
 @serverdir_option
 @click.argument("user", default="root", callback=_user)

@@ -12,6 +12,7 @@ from changelog.fold import VIEW_TABLES
 from changelog.views import cluster
 from changelog.views.cluster import epoch_under
 from ops import roles
+from ops.configured import Configured
 from ops.follower_options import follower_options
 from ops.node import locked
 from ops.node_options import node_options
@@ -23,12 +24,13 @@ from server.replica_token import ReplicaToken
 
 
 @click.command(
+    cls=Configured,
     epilog="""\b
 Example:
   ledgerpi replica --serverdir /srv/replica --primary https://index.example --token-file eu-1.token
 
 \b
-Exit codes where the history can not be copied: 3 = diverged, 4 = not what the log signed, 6 = another log."""
+Exit codes where the history can not be copied: 3 = diverged, 4 = not what the log signed, 6 = another log.""",
 )
 @click.option(
     "--token-file",

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ops import roles
+from ops.configured import Configured
 from ops.follower_options import follower_options
 from ops.node_options import node_options
 from replica import rejoin
@@ -14,9 +15,10 @@ from server.layout import Layout
 
 
 @click.command(
+    cls=Configured,
     epilog="""\b
 Example:
-  ledgerpi serve --serverdir /srv/ledgerpi --host 0.0.0.0 --port 3141"""
+  ledgerpi serve --serverdir /srv/ledgerpi --host 0.0.0.0 --port 3141""",
 )
 @follower_options
 @node_options

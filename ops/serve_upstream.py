@@ -29,6 +29,15 @@ def _bytes(name: str, field: str, text: str) -> Callable[[F], F]:
 
 OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--offline-mode", is_flag=True, help="Ask no upstream; mirrors show only what is cached."),
+    click.option(
+        "--mirror-cache-expiry",
+        "mirror_cache_expiry_s",
+        metavar="S",
+        type=int,
+        default=DEFAULTS.mirror_cache_expiry_s,
+        show_default=True,
+        help="That a page counts as fresh where its mirror does not say.",
+    ),
     _seconds("--request-timeout", "request_timeout_s", "That a client waits for news of a page that is known."),
     _seconds("--upstream-connect-timeout", "upstream_connect_timeout_s", "Of one connection to an upstream."),
     _seconds("--upstream-first-byte-timeout", "upstream_first_byte_timeout_s", "From a request to its answer's begin."),

@@ -43,7 +43,7 @@ def make_replica_parts(plain: dict[str, Any], name: str) -> Parts:
 def _bounded(config: ReplicaConfig, parts: Parts, max_age_s: float) -> Parts:
     """Return *parts* of a node whose copy may not be of any age."""
     staleness = Staleness(config, max_age_s)
-    auth = Auth(parts.reader, parts.submit, config.password_memory_s, staleness.check)
+    auth = Auth(parts.reader, parts.submit, config.password_memory_s, staleness.check, config.restrict_modify)
     return evolve(parts, staleness=staleness, auth=auth)
 
 

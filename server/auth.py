@@ -8,7 +8,7 @@ import math
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from changelog.errors import InvalidName, TooManyAttempts, TooOld, Unauthenticated
 from changelog.names import user_name
@@ -30,16 +30,24 @@ class Auth:
     """Checks the credentials of requests in one worker."""
 
     def __init__(
-        self, reader: Reader, submit: Submit, memory_s: float, check_age: Callable[[], None] = lambda: None
+        self,
+        reader: Reader,
+        submit: Submit,
+        memory_s: float,
+        check_age: Callable[[], None] = lambda: None,
+        administrators: Sequence[str] = (),
     ) -> None:
         """Ask the writer through *submit*; remember a checked password for *memory_s* seconds.
 
-        *check_age* raises TooOld where no credentials are believed, as those revoked since would be.
+        *check_age* raises TooOld where no credentials are believed, as those revoked since would be. Who asks is told
+        apart by *administrators*, if there are any.
         """
         self._reader = reader
         self._submit = submit
         self._memory_s = memory_s
         self._check_age = check_age
+        self._administrators = administrators
+        self._nobody = NOBODY.restricted(administrators)
         self._salt = secrets.token_bytes(32)
         self._uses = Uses(submit)
         self._good: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
@@ -54,7 +62,7 @@ class Auth:
         """
         given = credentials(headers)
         if given is None:
-            return NOBODY
+            return self._nobody
         self._check_age()
         user, secret = given
         key = hmac.digest(self._salt, f"{user}\0{secret}".encode("utf-8", "surrogatepass"), hashlib.sha256)
@@ -68,6 +76,7 @@ class Auth:
             caller, until = self._by_login(user, secret)
         else:
             caller, until = await self._by_password(user, secret, address), time.time() + self._memory_s
+        caller = caller.restricted(self._administrators)
         self._remember(key, caller, until)
         self._uses.note(caller.token)
         return caller
@@ -77,7 +86,7 @@ class Auth:
         try:
             return await self.caller(headers, address)
         except (Unauthenticated, TooManyAttempts, TooOld):
-            return NOBODY
+            return self._nobody
 
     async def login(self, user: str, password: str, address: str) -> tuple[str, float]:
         """Return a login for the owner of *password*, and until when it is good at most, seconds since 1970.

@@ -1,8 +1,9 @@
 """Wishes: what a caller wants changed, as workers send them to the writer."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from changelog.events.indexes import Option
 from changelog.events.upstream import MirroredFile
@@ -26,6 +27,7 @@ class Caller:
     password_serial: int  # of the password that was checked, 0 = none was
     token: str = ""  # id of the API token that was checked, "" = none was
     limits: Limits = NO_LIMITS  # of the token
+    administers: bool | None = None  # where --restrict-modify says who does, whether it is this one
 
     def may(self, verb: str, index: str = "", project: str = "") -> bool:
         """Return whether the caller's token is good for *verb*; without a token there is no limit but the user's own.
@@ -33,6 +35,13 @@ class Caller:
         *verb* is one of :mod:`server.limits`. Without *index* or *project* none is meant, or it is not known yet.
         """
         return not self.token or self.limits.allow(verb, index, project)
+
+    def restricted(self, users: Sequence[str]) -> "Caller":
+        """Return this where only *users* administer users and indexes; none at all means that there is no restriction.
+
+        Not told to the writer, which has the option too.
+        """
+        return evolve(self, administers=self.user in users) if users and not self.user.startswith(":") else self
 
 
 @frozen

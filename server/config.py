@@ -1,6 +1,7 @@
 """Configuration: one frozen class; the command line fills it and no other module reads the environment."""
 
 import os
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Self
@@ -9,9 +10,22 @@ from attrs import asdict, field, fields_dict, frozen
 from attrs.validators import deep_iterable, ge, gt, in_
 
 from changelog.env import DEFAULT_MAP_SIZE
+from changelog.names import user_name
 from server.layout import Layout
 
 GIB = 1 << 30
+LOCATION = re.compile(r"/(?:\w[\w.-]*/)+", re.ASCII)
+
+
+def _check_user(_config: object, _field: object, text: str) -> None:
+    """Raise InvalidName unless *text* is a user's name."""
+    user_name(text)
+
+
+def _check_location(_config: object, _field: object, text: str) -> None:
+    """Raise ValueError unless *text* is the path of a location of nginx, or nothing."""
+    if text and not LOCATION.fullmatch(text):
+        raise ValueError(f"--x-accel-redirect has to be a path such as /_blobs/, not {text!r}")
 
 
 def _check_network(_config: object, _field: object, text: str) -> None:
@@ -48,7 +62,13 @@ class Config:
     login_expiry_s: int = field(default=36_000, validator=ge(1))  # seconds that a login is good for
     password_memory_s: int = field(default=300, validator=ge(0))  # seconds that a checked password is remembered
     map_size: int = field(default=DEFAULT_MAP_SIZE, validator=ge(1 << 20))  # bytes of address space of the changelog
+    restrict_modify: tuple[str, ...] = field(  # users who alone may change users and indexes; () = no restriction
+        default=(), converter=tuple, validator=deep_iterable(_check_user)
+    )
+    x_accel_redirect: str = field(default="", validator=_check_location)  # nginx sends blobs from there, "" = we do
+    debug: bool = False  # every request is logged
     offline_mode: bool = False  # no upstream is asked; mirrors show only what is cached
+    mirror_cache_expiry_s: int = field(default=1_800, validator=ge(0))  # of a page where its mirror does not say
     request_timeout_s: float = field(default=5.0, validator=ge(0))  # seconds that a client waits for news of a page
     upstream_connect_timeout_s: float = field(default=5.0, validator=gt(0))  # seconds, of one connection with its TLS
     upstream_first_byte_timeout_s: float = field(default=15.0, validator=gt(0))  # seconds, from request to answer

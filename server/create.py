@@ -22,7 +22,6 @@ from changelog.writer import Keys, Writer
 from server import keys
 from server.layout import Layout
 from server.options import URL, merged_texts, parse_texts, private_keys
-from server.passwords import hashed
 from server.permissions import ROOT
 
 FIRST_MEMBER = 1
@@ -37,13 +36,15 @@ def generated_password() -> str:
 
 def create_node(
     layout: Layout,
-    root_password: str,
+    root_secret: bytes,
     stages: Sequence[IndexName] = (),
     *,
     mirror: str = "",
     map_size: int = 1 << 40,
 ) -> None:
     """Make the data folder of a primary with the user root and *stages* of it, durably.
+
+    *root_secret* is the hash of root's password, as :mod:`server.passwords` makes it.
 
     The index ``root/pypi`` mirrors the upstream at the URL *mirror*; stages inherit it.
 
@@ -61,7 +62,7 @@ def create_node(
     making = layout.serverdir / "changelog.new"  # renamed when whole: a node is there or is not
     making.mkdir(mode=0o700)
     env = Env(making, VIEW_TABLES, readonly=False, map_size=map_size)
-    _begin_log(Writer(env, blobs, pair, _now), env, pair, root_password, _indexes(stages, mirror))
+    _begin_log(Writer(env, blobs, pair, _now), env, pair, root_secret, _indexes(stages, mirror))
     env.close()
     sync_folder(making)  # the names of LMDB's files, which LMDB does not sync
     making.rename(layout.changelog)
@@ -73,12 +74,12 @@ def _begin_log(
     writer: Writer,
     env: Env,
     pair: Keys,
-    root_password: str,
+    root_secret: bytes,
     made: Sequence[tuple[IndexCreated, Record | None]],
 ) -> None:
     name = uuid.uuid4().hex
     origin = f"ledgerpi/{name}"
-    secret = new_record(hashed(root_password))
+    secret = new_record(root_secret)
     log_key, node_key = keys.public(pair.log), keys.public(pair.node)
     writer.create(
         [

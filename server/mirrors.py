@@ -67,7 +67,7 @@ class Mirrors:
         self.offline = config.offline_mode
         self.mirrored = MirroredFiles()
         self._lists = config.layout.lists
-        self._settings = SettingsCache()
+        self._settings = SettingsCache(config.mirror_cache_expiry_s)
         self._local = LocalState(config.layout.local, readonly=True)
         self._line = line or Line(config.layout.upstream_socket, "process that asks upstreams")
         self._uses: dict[bytes, int] = {}

@@ -10,17 +10,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 from attrs import define
 
-from changelog.errors import TooManyAttempts
+from changelog.errors import InvalidInput, TooManyAttempts
 
 WINDOW_S = 60.0  # in which attempts are counted
 USER_FACTOR = 10  # a user may be tried this many times more from everywhere together
 THREADS = 2  # argon2 runs at once, 64 MiB each
 MAX_REMEMBERED = 10_000
 MAX_COUNTED = 100_000
+MAX_MEMORY_KIB, MAX_PASSES = 4 << 20, 64  # of a hash made elsewhere
 
 _HASHER = PasswordHasher()  # RFC 9106's second recommendation: argon2id, 64 MiB, 3 passes
 
@@ -28,6 +29,21 @@ _HASHER = PasswordHasher()  # RFC 9106's second recommendation: argon2id, 64 MiB
 def hashed(password: str) -> bytes:
     """Return the argon2id hash of *password* in PHC string format; takes about 50 ms of a core."""
     return _HASHER.hash(password).encode()
+
+
+def checked_hash(text: str) -> bytes:
+    """Return *text*, an argon2 hash in PHC string format that was made elsewhere.
+
+    Raises:
+        InvalidInput: it is none, or a check of it would take over 4 GiB or 64 passes.
+    """
+    try:
+        told = extract_parameters(text)
+    except InvalidHashError as error:
+        raise InvalidInput("the hash of a password has to be one of argon2 in PHC string format") from error
+    if told.memory_cost > MAX_MEMORY_KIB or told.time_cost > MAX_PASSES:
+        raise InvalidInput(f"a hash that takes {told.memory_cost} KiB and {told.time_cost} passes is too costly")
+    return text.encode()
 
 
 def matches(stored: bytes | None, password: str) -> bool:

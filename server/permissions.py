@@ -34,8 +34,12 @@ def is_current(store: Store, caller: Caller) -> bool:
 
 
 def is_owner(caller: Caller, owner: str, verb: str = ACCOUNT, index: str = "", project: str = "") -> bool:
-    """Return whether the caller is *owner*, root or the operator, and a token is good for *verb*."""
-    return caller.user in (OPERATOR, ROOT, owner) and caller.may(verb, index, project)
+    """Return whether the caller is *owner*, root or the operator, and a token is good for *verb*.
+
+    Where administering is restricted to some, they count and nobody else.
+    """
+    by_name = caller.user in (OPERATOR, ROOT, owner) if caller.administers is None else caller.administers
+    return by_name and caller.may(verb, index, project)
 
 
 def check_owner(  # noqa: PLR0913, PLR0917 - what may is looked for by
@@ -43,6 +47,18 @@ def check_owner(  # noqa: PLR0913, PLR0917 - what may is looked for by
 ) -> None:
     """Raise Unauthenticated or Refused unless :func:`is_owner`."""
     if not is_owner(caller, owner, verb, index, project):
+        deny(caller, what)
+
+
+def check_own(caller: Caller, owner: str, what: str) -> None:
+    """As :func:`check_owner`, for a password and tokens: users go on with their own where all else is restricted."""
+    if caller.user != owner or not caller.may(ACCOUNT):
+        check_owner(caller, owner, what)
+
+
+def check_unrestricted(caller: Caller, what: str) -> None:
+    """Raise unless everybody may do *what*, or it is restricted to some of whom the caller is one."""
+    if caller.administers is False:
         deny(caller, what)
 
 

@@ -18,6 +18,7 @@ BATCH_BYTES = 256 << 10  # below, writing and hashing (about 1 ms) is cheaper he
 _THREADS = 2
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+MODE = 0o640  # a front server of the group may send blobs, once the folders above let it in
 
 
 @frozen
@@ -50,10 +51,10 @@ class Spool:
         path = self._folder / secrets.token_hex(16)
         with full_disk_named():
             try:
-                descriptor = os.open(path, _CREATE, 0o600)
+                descriptor = os.open(path, _CREATE, MODE)
             except FileNotFoundError:
                 self._folder.mkdir(0o700, parents=True, exist_ok=True)
-                descriptor = os.open(path, _CREATE, 0o600)
+                descriptor = os.open(path, _CREATE, MODE)
         return SpooledFile(path, descriptor, self._executor)
 
     def write(self, content: bytes) -> Path:

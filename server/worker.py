@@ -5,10 +5,13 @@ import json
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
 import uvloop
+from aiohttp import web
 
 from changelog.blobs import Blobs
 from changelog.reader import Reader
@@ -38,7 +41,10 @@ GRACE_S = 8.0  # for requests under way at the end
 DEATH_GRACE_S = 0.1  # the same after the supervisor's death; 0 would be no limit
 
 
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 MakeMirrors = Callable[[Reader, News], Mirrors]
+
+logger = structlog.get_logger()
 
 
 def make_parts(config: Config, name: str, make_mirrors: MakeMirrors | None = None) -> Parts:
@@ -62,7 +68,7 @@ def make_parts(config: Config, name: str, make_mirrors: MakeMirrors | None = Non
         reader=reader,
         blobs=blobs,
         submit=submit,
-        auth=Auth(reader, submit, config.password_memory_s),
+        auth=Auth(reader, submit, config.password_memory_s, administrators=config.restrict_modify),
         sources=Sources(),
         pages=PageCache(layout.pages, config.page_cache),
         files=FileCache(blobs, config.file_cache),
@@ -82,7 +88,7 @@ async def serve(parts: Parts, parent: int, listening: socket.socket, counts: Cou
     After SIGTERM requests under way are finished, for the writer is still there. The end of the pipe is the
     supervisor's death: the writer ends too, so this ends at once and leaves what a crash would.
     """
-    server = CountedServer(counts, App(parts).handle)
+    server = CountedServer(counts, _logged(App(parts).handle) if parts.config.debug else App(parts).handle)
     loop = asyncio.get_running_loop()
     own = tls.of(parts.config)
     acceptor = Acceptor(listening, counts, server, None if own is None else own.context)
@@ -106,6 +112,19 @@ async def serve(parts: Parts, parent: int, listening: socket.socket, counts: Cou
         if part is not None:
             await part.close()
     close(parts)
+
+
+def _logged(handle: Handle) -> Handle:
+    """Return *handle* with a line in the log for each answer."""
+
+    async def logged(request: web.BaseRequest) -> web.StreamResponse:
+        began = time.monotonic()
+        answer = await handle(request)
+        took = round((time.monotonic() - began) * 1_000, 1)
+        logger.debug("request", method=request.method, path=request.path[:200], status=answer.status, ms=took)
+        return answer
+
+    return logged
 
 
 def close(parts: Parts) -> None:

@@ -61,6 +61,7 @@ class PrimaryService(WriterService):
             signing = keys.signing(config.layout.keys, cluster.origin(store).log_key)
         self._writer = Writer(self.env, self.blobs, signing, now)
         self._waiting: list[tuple[Proposal, Reported]] = []
+        self._administrators = config.restrict_modify
         self._copies = Copies(self.env, self._writer, self._propose, config.durability_timeout_s)
         self._shut = "" if config.layout.opened.exists() else self._copies.shut_reason()
         config.layout.opened.unlink(missing_ok=True)
@@ -113,7 +114,7 @@ class PrimaryService(WriterService):
 
         def decided(store: Store) -> Decision:
             wanted.append(durability.replicas(store, request))
-            return decide(store, request.caller, request.command)
+            return decide(store, request.caller.restricted(self._administrators), request.command)
 
         def report(outcome: Outcome) -> None:
             if request.caller.token and isinstance(outcome, Committed):

@@ -6,7 +6,7 @@ from changelog.tables import Store
 from changelog.views import tokens, users
 from changelog.writer import Already, Decision
 from server.commands import Caller
-from server.permissions import ROOT, check_owner
+from server.permissions import ROOT, check_own
 from server.token_commands import CreateToken, RevokeToken, SetTokenKey
 
 MAX_TOKENS = 1_000  # of a user
@@ -14,7 +14,7 @@ MAX_TOKENS = 1_000  # of a user
 
 def create(store: Store, caller: Caller, command: CreateToken) -> Decision:
     """Users make tokens of their own, root and the operator everybody's."""
-    check_owner(caller, command.user, f"make tokens of {command.user}")
+    check_own(caller, command.user, f"make tokens of {command.user}")
     owner = users.find(store, command.user)
     if owner is None:
         raise NotFound(f"no such user: {command.user}")
@@ -43,7 +43,7 @@ def revoke(store: Store, caller: Caller, command: RevokeToken) -> Decision:
     """Revoke a token for ever; who may make it may."""
     row = tokens.find(store, command.token)
     owner = ROOT if row is None else row.user
-    check_owner(caller, owner, f"revoke the token {command.token}")
+    check_own(caller, owner, f"revoke the token {command.token}")
     if row is None:
         raise NotFound(f"there is no token {command.token}")
     return [TokenRevoked(command.token)]
@@ -54,5 +54,5 @@ def set_key(store: Store, caller: Caller, command: SetTokenKey) -> Decision:
     now = tokens.key(store)
     if now is not None and not command.renew:
         return Already(now.since)
-    check_owner(caller, (not command.renew and caller.user) or ROOT, "set the key of macaroons")
+    check_own(caller, (not command.renew and caller.user) or ROOT, "set the key of macaroons")
     return [TokenKeySet(command.key)]

@@ -10,11 +10,12 @@ from changelog.views import indexes, tokens, users
 from changelog.views.users import User
 from changelog.writer import Decision
 from server.commands import Caller, ChangeProfile, CreateUser, DeleteUser, SetPassword
-from server.permissions import ROOT, check_owner
+from server.permissions import ROOT, check_own, check_owner, check_unrestricted
 
 
-def create(store: Store, _: Caller, command: CreateUser) -> Decision:
-    """Create a user; anybody may, as with devpi."""
+def create(store: Store, caller: Caller, command: CreateUser) -> Decision:
+    """Create a user; anybody may, as with devpi, where that is not restricted."""
+    check_unrestricted(caller, f"create the user {command.user}")
     if users.find(store, command.user) is not None:
         raise Conflict(f"user already exists: {command.user}")
     return [UserCreated(command.user, command.profile), PasswordSet(command.user, command.password)]
@@ -29,8 +30,8 @@ def change_profile(store: Store, caller: Caller, command: ChangeProfile) -> Deci
 
 
 def set_password(store: Store, caller: Caller, command: SetPassword) -> Decision:
-    """Users set their own password, root everybody's."""
-    check_owner(caller, command.user, f"set the password of {command.user}")
+    """Users set their own password, wherever more is restricted; root everybody's."""
+    check_own(caller, command.user, f"set the password of {command.user}")
     _existing(store, command.user)
     return [PasswordSet(command.user, command.password)]
 
@@ -40,6 +41,8 @@ def delete(store: Store, caller: Caller, command: DeleteUser) -> Decision:
     check_owner(caller, command.user, f"delete the user {command.user}")
     if command.user == ROOT:
         raise Refused("the user root can not be deleted")
+    if caller.administers and caller.user == command.user:
+        raise Refused(f"{command.user} administers this server and can not delete itself")
     row = _existing(store, command.user)
     owned = list(indexes.of_user(store, command.user))
     for name, index in owned:

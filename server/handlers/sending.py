@@ -21,6 +21,9 @@ from server.render.ranges import (
 from server.sendfile import FileAnswer
 
 FOREVER = "max-age=365000000, immutable, public"
+REDIRECT = "X-Accel-Redirect"  # of nginx: what an answer with it is to have as its body
+SENDER = "X-Sendfile-Type"  # a front server that does so says REDIRECT in it, and lets no client say it
+BY_FRONT = 1 << 20  # bytes from which a front server sends a file: for smaller ones, being told costs more
 TYPES = {
     ".gz": "application/gzip",
     ".bz2": "application/x-bzip2",
@@ -88,12 +91,23 @@ async def _stored(parts: Parts, request: web.BaseRequest, served: Served) -> web
     headers = headers_of(served)
     if not_modified(request, served):
         return web.Response(status=304, headers=headers)
-    part = wanted_range(request, served)
     file = await parts.files.open(served.sha256, served.size)
+    by_front = parts.config.x_accel_redirect and served.size >= BY_FRONT
+    if by_front and request.headers.get(SENDER) == REDIRECT:
+        return _by_front_server(headers, parts.config.x_accel_redirect + parts.blobs.relative(served.sha256))
+    part = wanted_range(request, served)
     if part is None:
         return FileAnswer(file, 0, served.size, headers)
     headers["Content-Range"] = part.content_range
     return FileAnswer(file, part.start, part.length, headers, 206)
+
+
+def _by_front_server(headers: dict[str, str], location: str) -> web.StreamResponse:
+    """Return the answer for which nginx sends the file at *location*, or the range of it that the client wants."""
+    answer = web.StreamResponse(headers={**headers, REDIRECT: location})
+    answer.content_length = 0
+    del answer.headers["Accept-Ranges"]  # nginx says so itself
+    return answer
 
 
 async def document(parts: Parts, digest: bytes) -> bytes:

@@ -14,7 +14,7 @@ from server.answers import enveloped, message
 from server.commands import Caller
 from server.handlers.users import existing
 from server.parts import Parts
-from server.permissions import check_owner
+from server.permissions import check_own
 from server.requests import json_object
 from server.token_commands import RevokeToken, SetTokenKey
 from server.token_shown import shown
@@ -75,7 +75,7 @@ async def _owner(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     """Return the user of the path and the caller, who has to be that user or root, and to come without a token."""
     name = user_name(segments[0])
     caller = await parts.auth.caller(request.headers, request.remote or "")
-    check_owner(caller, name, f"look after the tokens of {name}")
+    check_own(caller, name, f"look after the tokens of {name}")
     with parts.reader.snapshot() as store:
         existing(store, name)
     return name, caller

@@ -20,7 +20,7 @@ from server.commands import Caller, ChangeProfile, CreateUser, DeleteUser, SetPa
 from server.executors import alone, in_thread
 from server.options import PROFILE, PROFILE_IGNORED
 from server.parts import Parts
-from server.permissions import check_owner, is_owner
+from server.permissions import check_own, check_owner, check_unrestricted, is_owner
 from server.requests import json_object
 
 ATTEMPTS = 5  # to change what others change at the same time
@@ -56,6 +56,7 @@ async def create(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     with parts.reader.snapshot() as store:
         if users.find(store, name) is not None:
             raise Conflict(f"user already exists: {name}")
+    check_unrestricted(caller, f"create the user {name}")  # as for modify
     profile = _record(options.merged_texts({}, options.parse_texts(body, PROFILE)))
     secret = new_record(await alone(passwords.hashed, password))
     command = CreateUser(name, _commitment(profile), secret.commitment)
@@ -72,7 +73,8 @@ async def modify(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     password = _password(body) if "password" in body else None
     with parts.reader.snapshot() as store:
         existing(store, name)
-    check_owner(caller, name, f"modify the user {name}")  # before a costly hash; the writer checks again
+    check = check_own if body.keys() == {"password"} else check_owner
+    check(caller, name, f"modify the user {name}")  # before a costly hash; the writer checks again
     texts = options.parse_texts(body, PROFILE)
     if texts:
         await _change_profile(parts, caller, name, texts)

@@ -56,8 +56,9 @@ class Settings:
 class SettingsCache:
     """The settings of mirrors, remembered until an index changes."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, expiry_s: int = EXPIRY_S) -> None:
+        """Begin with none; a page counts as fresh for *expiry_s* seconds where its index does not say."""
+        self._expiry_s = expiry_s
         self._serial = -1
         self._known: dict[int, Settings | None] = {}
 
@@ -67,11 +68,11 @@ class SettingsCache:
         if serial != self._serial:
             self._serial, self._known = serial, {}
         if incarnation not in self._known:
-            self._known[incarnation] = read(store, incarnation)
+            self._known[incarnation] = read(store, incarnation, self._expiry_s)
         return self._known[incarnation]
 
 
-def read(store: Store, incarnation: int) -> Settings | None:
+def read(store: Store, incarnation: int, expiry_s: int = EXPIRY_S) -> Settings | None:
     """Return the settings of the mirror with *incarnation* from its row and private record."""
     life = indexes.life(store, incarnation)
     row = None if life is None or life.until else indexes.find(store, life.index)
@@ -82,7 +83,7 @@ def read(store: Store, incarnation: int) -> Settings | None:
     if not url:
         return None
     plain, credentials = split_credentials(url)
-    expiry = row.option("mirror_cache_expiry", EXPIRY_S)
+    expiry = row.option("mirror_cache_expiry", expiry_s)
     core_metadata = bool(row.option("mirror_provides_core_metadata", True))  # noqa: FBT003 - a value
     return Settings(
         name=life.index,
@@ -90,7 +91,7 @@ def read(store: Store, incarnation: int) -> Settings | None:
         url=plain,
         credentials=credentials,
         identity=identity(url if core_metadata else f"{url}#"),  # the page is another one without
-        expiry_s=expiry if isinstance(expiry, int) else EXPIRY_S,
+        expiry_s=expiry if isinstance(expiry, int) else expiry_s,
         external=bool(row.option("mirror_use_external_urls", False)),  # noqa: FBT003
         lists=not row.option("mirror_no_project_list", False),  # noqa: FBT003
         ignore_serial=bool(row.option("mirror_ignore_serial_header", False)),  # noqa: FBT003

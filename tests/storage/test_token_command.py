@@ -18,6 +18,7 @@ from server.commands import Caller
 from server.create import create_node
 from server.layout import Layout
 from server.limits import NO_LIMITS, Limits
+from server.passwords import hashed
 from server.token_uses import LastUses
 from tests.processes import Node, new_node
 
@@ -28,7 +29,7 @@ SMALL_MAP = 64 << 20
 def layout(tmp_path: Path) -> Iterator[Layout]:
     """A new node, which has to be sound afterwards."""
     made = Layout(tmp_path / "node")
-    create_node(made, "secret", map_size=SMALL_MAP)
+    create_node(made, hashed("secret"), map_size=SMALL_MAP)
     yield made
     assert not verify_node(made).findings
 
