@@ -120,7 +120,7 @@ class _Keeping:
     def __init__(self, parts: Parts, request: web.BaseRequest, *, at_once: bool) -> None:
         self._blobs = parts.blobs
         self._at_once = at_once  # for the entry may come before the answer, and who reads it would fetch the file
-        self._is_kept = False
+        self._keep: asyncio.Task[None] | None = None
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUED)
         limits = FormLimits(file_bytes=parts.config.max_request_body_size)
         kind = request.headers.get("Content-Type", "")
@@ -141,9 +141,11 @@ class _Keeping:
 
     async def publish(self) -> None:
         """Keep the file as a blob, if it is not kept yet; without it, it would be fetched."""
-        if self._is_kept:
-            return
-        self._is_kept = True
+        if self._keep is None:
+            self._keep = asyncio.create_task(self._published())
+        await asyncio.shield(self._keep)  # who sends the body is ended when the answer comes, which may be before
+
+    async def _published(self) -> None:
         try:
             await self.put(None)  # all was read, or there were no answer; but what sends it may have been ended before
             form = await self._reading
@@ -155,6 +157,8 @@ class _Keeping:
 
     async def discard(self) -> None:
         """Remove what was spooled."""
+        if self._keep is not None:
+            await self._keep
         if not self._reading.done():
             self._reading.cancel()
         with suppress(asyncio.CancelledError, LedgerpiError, OSError):
