@@ -14,7 +14,7 @@ from tests.processes import Node, new_node
 
 ATTEMPTS = 3
 MAX_BODY = 65_536
-LOGIN_S = 3
+LOGIN_S = 6
 OPTIONS = {
     "--login-attempts": ATTEMPTS,
     "--max-request-body-size": MAX_BODY,
