@@ -8,6 +8,7 @@ from yarl import URL
 
 from changelog.errors import Unavailable
 from replica.config import ReplicaConfig
+from replica.credentials import Credentials
 from replica.follow import FOLLOWING, Following, read
 from replica.tail import open_session
 from server import via
@@ -16,14 +17,19 @@ from server import via
 class Primary:
     """The node that is followed, or the first candidate; made inside a running loop."""
 
-    def __init__(self, config: ReplicaConfig, own: str, limit: int = 100) -> None:
-        """Ask as the node *own*; make at most *limit* connections, 0 = as many as are wanted."""
-        self.own = own
+    def __init__(self, config: ReplicaConfig, shown: Credentials, limit: int = 100) -> None:
+        """Ask as who is *shown*; make at most *limit* connections, 0 = as many as are wanted."""
+        self._shown = shown
         self._config = config
         self.session = open_session(config.primary_ca_file, limit=limit)
         self._timeout = aiohttp.ClientTimeout(  # the primary is to a replica what an upstream is to it
             total=config.upstream_timeout_s, sock_connect=config.upstream_connect_timeout_s
         )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Who asks, as a member of the cluster, that may read what is private, and by which nodes."""
+        return {"Authorization": f"Bearer {self._shown.bearer}", **via.with_own(self._shown.name)}
 
     @property
     def following(self) -> Following:
@@ -50,7 +56,7 @@ class Primary:
         url = URL(self.url + path, encoded=True)
         try:
             async with self.session.request(
-                method, url, headers={**headers, **via.with_own(self.own)}, timeout=self._timeout, allow_redirects=False
+                method, url, headers={**headers, **self.headers}, timeout=self._timeout, allow_redirects=False
             ) as answer:
                 yield answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -9,9 +9,9 @@ from yarl import URL
 
 from changelog.errors import Unavailable
 from replica.config import ReplicaConfig
+from replica.credentials import Credentials
 from replica.primary import Primary, unanswered
 from replica.tail import CONNECT_S
-from server import via
 
 SILENCE_S = 60.0  # without a byte; the primary may wait for an upstream that long
 ASKED = ("Accept", "If-Modified-Since", "If-None-Match", "If-Range", "Range")
@@ -31,9 +31,9 @@ TOLD = (
 class Through:
     """Asks on connections of its own, so that long downloads keep no page waiting; made inside a running loop."""
 
-    def __init__(self, config: ReplicaConfig, own: str) -> None:
-        """Ask who is followed, as the node *own*."""
-        self._primary = Primary(config, own, limit=0)
+    def __init__(self, config: ReplicaConfig, shown: Credentials) -> None:
+        """Ask who is followed, as who is *shown*."""
+        self._primary = Primary(config, shown, limit=0)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the primary's answer to *request*, whose body is still to come.
@@ -46,7 +46,7 @@ class Through:
             answer = await self._primary.session.request(
                 request.method,
                 URL(self._primary.url + request.raw_path, encoded=True),
-                headers={**headers, **via.with_own(self._primary.own), "Accept-Encoding": "identity"},
+                headers={**headers, **self._primary.headers, "Accept-Encoding": "identity"},
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S),
                 allow_redirects=False,
             )

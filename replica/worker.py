@@ -26,14 +26,13 @@ def make_replica_parts(plain: dict[str, Any], name: str) -> Parts:
     reader = Reader(layout.changelog, config.map_size)
     shown = credentials.read(layout, reader)
     reader.close()  # a process opens one folder once
-    own = shown.name
-    primary = Primary(config, own)
+    primary = Primary(config, shown)
     parts = make_parts(config, name, lambda reader, news: ReplicaMirrors(config, primary, reader, news))
     parts = evolve(
         parts,
-        member=own,
+        member=shown.name,
         forward=Forward(config, primary, shown),
-        through=Through(config, own),
+        through=Through(config, shown),
         standing=Standing(config),
         fetching=FetchingLine(config),
     )

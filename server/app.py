@@ -6,7 +6,7 @@ import structlog
 from aiohttp import web
 
 from changelog.errors import InvalidForm, LedgerpiError, NotFound, NotYet, TooOld, Unavailable
-from server import durability, via
+from server import durability, readers, via
 from server.errors import response
 from server.handlers import simple, xmlrpc
 from server.hot import HotAnswers
@@ -68,9 +68,11 @@ class App:
         headers["X-Devpi-Serial"] = str(request.get(SERIAL) or self._position().serial)
         if request.method not in READS and POSITION not in headers:
             headers[POSITION] = str(self._position())
+        if readers.READER in request:
+            readers.keep_private(answer)
         if is_old and self._staleness is not None and request.method in READS:
             headers.update(self._staleness.headers())
-        elif SERIAL in request and _is_canonical(request.raw_path) and not self._depends_on_host(request):
+        elif SERIAL in request and self._is_for_all(request):
             self._hot.keep(request, answer, transaction)
         return answer
 
@@ -96,6 +98,7 @@ class App:
         handler = methods.get(method)
         if handler is None:
             return _not_allowed(methods)
+        await readers.admit(self._parts, request, segments)
         if method == "GET":
             handler = _by_client(request, segments, handler, slash=slash)
         return await handler(self._parts, request, segments)
@@ -114,8 +117,10 @@ class App:
             raise error
         return self._refusal(request, InvalidForm(f"the body can not be read: {error}"))
 
-    def _depends_on_host(self, request: web.BaseRequest) -> bool:
-        return "/+simple/" in request.raw_path and bool(link_base(self._parts, request))
+    def _is_for_all(self, request: web.BaseRequest) -> bool:
+        """Return whether the same request is answered the same, whoever sends it in whatever way."""
+        depends_on_host = "/+simple/" in request.raw_path and bool(link_base(self._parts, request))
+        return readers.READER not in request and _is_canonical(request.raw_path) and not depends_on_host
 
     def _position(self) -> Position:
         with self._parts.reader.snapshot() as store:

@@ -16,12 +16,11 @@ from changelog.reader import Reader
 from changelog.tables import Store
 from changelog.views import cluster
 from server import logins, token_checks
-from server.commands import Caller
+from server.commands import NOBODY, Caller
 from server.permissions import is_current
 from server.submit import Submit
 from server.token_uses import Uses
 
-NOBODY = Caller("", 0)
 MAX_REMEMBERED = 4_096
 MAX_SECRET = 4_096  # characters of a password or token
 

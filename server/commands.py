@@ -44,6 +44,9 @@ class Caller:
         return evolve(self, administers=self.user in users) if users and not self.user.startswith(":") else self
 
 
+NOBODY = Caller("", 0)
+
+
 @frozen
 class CreateUser:
     """Create a user with a password."""

@@ -142,7 +142,7 @@ class Mirrors:
             self._adopting.add(task)
             task.add_done_callback(self._adopting.discard)
 
-    def health(self, store: Store) -> dict[str, dict[str, object]]:
+    def health(self, store: Store) -> dict[IndexName, dict[str, object]]:
         """Return how the upstreams of this node's mirrors are doing, those that were asked."""
         with self._local.read() as local:
             rows = [(int.from_bytes(key), row) for key, row in HEALTH.scan(local)]

@@ -40,8 +40,9 @@ def private_keys(kind: str) -> tuple[str, ...]:
 def defaults(kind: str, name: IndexName) -> Values:
     """Return what the options that are always shown are when nothing is said."""
     if kind == MIRROR:
-        return {"volatile": True}
+        return {"acl_read": (ANONYMOUS,), "volatile": True}
     return {
+        "acl_read": (ANONYMOUS,),
         "acl_toxresult_upload": (ANONYMOUS,),
         "acl_upload": (owner_of(name),),
         "bases": (),
@@ -253,6 +254,7 @@ def _durability(key: str, value: object) -> str:
 
 
 _MIRROR: dict[str, Callable[[str, object], OptionValue]] = {
+    "acl_read": _acl,
     "mirror_cache_expiry": _seconds,
     "mirror_ignore_serial_header": _boolean,
     "mirror_no_project_list": _boolean,
@@ -262,6 +264,7 @@ _MIRROR: dict[str, Callable[[str, object], OptionValue]] = {
     "volatile": _boolean,
 }
 _STAGE: dict[str, Callable[[str, object], OptionValue]] = {
+    "acl_read": _acl,
     "acl_toxresult_upload": _acl,
     "acl_upload": _acl,
     "bases": _bases,

@@ -29,6 +29,7 @@ class Key:
     project: str  # "" = the project list
     form: str
     base: str = ""  # what links to files begin with, "" = they are relative
+    sources: object = ()  # those that it is made of, where that depends on who reads
 
 
 State = tuple[object, ...]  # all that a page is a function of

@@ -6,7 +6,7 @@ from changelog.tables import Store
 from changelog.views import indexes, tokens, users
 from changelog.views.indexes import Index
 from server.commands import OPERATOR, REPLICA, UPSTREAM, Caller
-from server.limits import ACCOUNT, DELETE, TEST, UPLOAD
+from server.limits import ACCOUNT, DELETE, READ, TEST, UPLOAD
 
 ROOT = "root"
 ANONYMOUS = ":ANONYMOUS:"
@@ -62,19 +62,44 @@ def check_unrestricted(caller: Caller, what: str) -> None:
         deny(caller, what)
 
 
+def is_public(index: Index) -> bool:
+    """Return whether everybody may read the index."""
+    return ANONYMOUS in acl_read(index)
+
+
+def may_see(caller: Caller, name: IndexName, index: Index) -> bool:
+    """Return whether the caller may know of the index: who may not read it may do nothing else with it.
+
+    Who may are those in ``acl_read``, the owner, root, and users that ``acl_upload`` names. A token has to be good for
+    something there; what it is good for is asked of each deed.
+    """
+    if is_public(index) or caller.user in (OPERATOR, REPLICA):
+        return True
+    named = caller.user in (ROOT, owner_of(name), *acl_upload(name, index)) or caller.administers is True
+    known = named or allowed(caller, acl_read(index))
+    indexes_of_token = caller.limits.indexes
+    return bool(caller.user) and known and (indexes_of_token is None or name in indexes_of_token)
+
+
+def may_read(caller: Caller, name: IndexName, index: Index, project: str = "") -> bool:
+    """Return whether the caller may read the index, or of it the *project*."""
+    return is_public(index) or (may_see(caller, name, index) and caller.may(READ, name, project))
+
+
 def check_upload(caller: Caller, name: IndexName, index: Index, project: str) -> None:
     """Raise unless the caller is in ``acl_upload``; root is so only if it is listed.
 
     *project* is "" where it is not known yet, so that a token may still turn out not to be good for it.
     """
     may = caller.may(UPLOAD, name, project) and allowed(caller, acl_upload(name, index))
-    if caller.user != OPERATOR and not may:
+    if caller.user != OPERATOR and not (may and may_see(caller, name, index)):
         deny(caller, f"upload {project}{project and ' '}to {name}")
 
 
 def check_delete(caller: Caller, name: IndexName, index: Index, project: str) -> None:
     """Raise unless the caller may delete and yank: ``acl_upload``, the owner or root."""
-    by_acl = caller.may(DELETE, name, project) and allowed(caller, acl_upload(name, index))
+    listed = allowed(caller, acl_upload(name, index)) and may_see(caller, name, index)
+    by_acl = listed and caller.may(DELETE, name, project)
     if not (by_acl or is_owner(caller, owner_of(name), DELETE, name, project)):
         deny(caller, f"change files of {name}")
 
@@ -83,9 +108,15 @@ def check_test_result(caller: Caller, name: IndexName, index: Index, project: st
     """Raise Refused unless the caller is in ``acl_toxresult_upload``, which has everybody by default."""
     acl = index.option("acl_toxresult_upload", (ANONYMOUS,))
     may = caller.may(TEST, name, project) and allowed(caller, acl if isinstance(acl, tuple) else ())
-    if caller.user != OPERATOR and not may:
+    if caller.user != OPERATOR and not (may and may_see(caller, name, index)):
         who = _who(caller) or "without a login you"
         raise Refused(f"{who} may not send test results to {name}; devpi test --no-upload keeps them to yourself")
+
+
+def acl_read(index: Index) -> tuple[str, ...]:
+    """Return who may read; everybody by default."""
+    acl = index.option("acl_read", (ANONYMOUS,))
+    return acl if isinstance(acl, tuple) else ()
 
 
 def acl_upload(name: IndexName, index: Index) -> tuple[str, ...]:

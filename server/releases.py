@@ -77,7 +77,7 @@ async def of_index(parts: Parts, name: IndexName, project: ProjectName, version:
         Refused: the project is quarantined (PEP 792).
     """
     with parts.reader.snapshot() as store:
-        source = parts.sources.of(store, name)[0]
+        source = parts.sources.own(store, name)
         if parts.mirrors.settings(store, source[1]) is None:
             return _of_stage(store, source, project, version)
     return await _of_mirror(parts, source, project, version)

@@ -13,6 +13,7 @@ from changelog.tables import Store, serial_key
 from changelog.views import guard, projects, upstream
 from changelog.views.page import Status
 from changelog.views.pages import Source
+from server.commands import Caller
 from server.metadata import versiondata
 from server.parts import Parts
 
@@ -30,13 +31,15 @@ class Hit:
     summary: str
 
 
-def find(parts: Parts, store: Store, index: str, words: Mapping[str, Sequence[str]], *, is_any: bool) -> list[Hit]:
+def find(  # noqa: PLR0913 - who asks where for what
+    parts: Parts, store: Store, index: str, words: Mapping[str, Sequence[str]], *, is_any: bool, reader: Caller
+) -> list[Hit]:
     """Return the projects of *index* and its bases whose fields have the *words*, in lower case, at most 100.
 
     A field has them if it contains all of its words; one such field is enough if *is_any*, else all have to. Names
-    are those that this node knows, and no upstream is asked. Those whose name has the words come first.
+    are those that this node knows in what *reader* may read, and no upstream is asked. Those whose name has the words come first.
     """
-    order = parts.sources.order(store, index)
+    order = parts.sources.order(store, index, reader)
     names = sorted({name for _, incarnation in order.sources for name in _names(store, incarnation)})
     named = [name for name in names if _has(name, words.get(NAME, ()))]
     if not words.get(SUMMARY) or (not is_any and words.get(NAME)):

@@ -11,6 +11,7 @@ from changelog.views.guard import Order
 from changelog.views.page import PageFile, Status
 from changelog.views.pages import Source
 
+UNREADABLE = "a base that you may not read"
 SHOWN = ""  # why nothing hides a file
 
 
@@ -48,9 +49,12 @@ class Explanation:
     alarms: tuple[tuple[IndexName, FileName, str, str, bool], ...]  # index, file, known and claimed SHA-256, accepted
 
 
-def explain(store: Store, index: IndexName, project: ProjectName) -> Explanation:
-    """Return why *index* shows what it shows of *project*; upstreams are not asked."""
-    asked = guard.order(store, index)
+def explain(store: Store, index: IndexName, project: ProjectName, order: Order | None = None) -> Explanation:
+    """Return why *index* shows what it shows of *project*; upstreams are not asked.
+
+    *order* is what a reader of *index* may see, None = all of it.
+    """
+    asked = guard.order(store, index) if order is None else order
     visible = set(guard.visible(store, asked, project))
     return Explanation(
         index=index,
@@ -81,10 +85,10 @@ def _source(store: Store, asked: Order, source: Source, project: ProjectName, *,
 
 def _why(store: Store, asked: Order, project: ProjectName) -> str:
     """Return why mirrors are asked or not."""
-    owners = [name for name, _ in guard.owners(store, asked, project)]
+    owners = guard.owners(store, asked, project)
     if not owners:
         return "no stage has the project"
-    names = ", ".join(owners)
+    names = ", ".join(dict.fromkeys(owner[0] if owner in asked.sources else UNREADABLE for owner in owners))
     if guard.is_allowed(asked, project):
         return f"{names} has the project, and mirror_whitelist lets mirrors have it too"
     return f"{names} has the project, and no mirror_whitelist names it: upstream is not even asked"

@@ -4,7 +4,9 @@ A project that a stage has is never asked of a mirror, unless ``mirror_whitelist
 all stages in the order count together, as ``mirror_whitelist_inheritance`` of the index that is asked says.
 """
 
-from attrs import frozen
+from collections.abc import Container, Sequence
+
+from attrs import evolve, frozen
 
 from changelog.names import IndexName, ProjectName
 from changelog.tables import Store
@@ -21,21 +23,26 @@ class Order:
     """The indexes that a read of one asks, first to be asked first: stages, then mirrors."""
 
     sources: tuple[Source, ...]
-    stages: tuple[Source, ...]
+    mirrors: tuple[Source, ...]  # among the sources
+    stages: tuple[Source, ...]  # whose projects are not asked of mirrors, also those that are no sources
     allowed: frozenset[str]  # names that mirrors may have though a stage has them; "*" = all
 
-    @property
-    def mirrors(self) -> tuple[Source, ...]:
-        """The mirrors among the sources."""
-        return self.sources[len(self.stages) :]
+    def without(self, hidden: Container[Source]) -> "Order":
+        """Return what is asked for who may not read the *hidden* ones; these guard their projects all the same."""
+        sources = tuple(source for source in self.sources if source not in hidden)
+        return evolve(self, sources=sources, mirrors=tuple(one for one in self.mirrors if one not in hidden))
 
 
 def order(store: Store, index: IndexName) -> Order:
     """Return what a read of *index* asks; no sources if there is no such index."""
-    rows = indexes.resolution(store, index)
+    return order_of(indexes.resolution(store, index))
+
+
+def order_of(rows: Sequence[tuple[IndexName, Index]]) -> Order:
+    """Return the same of the *rows* that :func:`changelog.views.indexes.resolution` returns."""
     sources = tuple((name, row.incarnation) for name, row in rows)
     stages = [row for _, row in rows if row.type != MIRROR]
-    return Order(sources, sources[: len(stages)], _allowed(stages))
+    return Order(sources, sources[len(stages) :], sources[: len(stages)], _allowed(stages))
 
 
 def owners(store: Store, asked: Order, project: ProjectName) -> list[Source]:
@@ -45,9 +52,9 @@ def owners(store: Store, asked: Order, project: ProjectName) -> list[Source]:
 
 def visible(store: Store, asked: Order, project: ProjectName) -> tuple[Source, ...]:
     """Return the indexes that may say something about *project*: mirrors only where the guard lets them."""
-    if len(asked.stages) == len(asked.sources) or is_allowed(asked, project):
+    if not asked.mirrors or is_allowed(asked, project) or not owners(store, asked, project):
         return asked.sources
-    return asked.stages if owners(store, asked, project) else asked.sources
+    return asked.sources[: -len(asked.mirrors)]
 
 
 def is_allowed(asked: Order, project: ProjectName) -> bool:

@@ -8,7 +8,7 @@ from changelog.views import indexes, users
 from changelog.writer import Already, Decision
 from server.commands import Caller, CreateIndex, DeleteIndex, ModifyIndex
 from server.limits import ADMIN
-from server.permissions import check_owner, existing, owner_of
+from server.permissions import check_owner, existing, may_see, owner_of
 
 
 def create(store: Store, caller: Caller, command: CreateIndex) -> Decision:
@@ -19,7 +19,7 @@ def create(store: Store, caller: Caller, command: CreateIndex) -> Decision:
         raise NotFound(f"no such user: {owner}")
     if indexes.find(store, command.index) is not None:
         raise Conflict(f"index already exists: {command.index}")
-    _check_bases(store, command.index, dict(command.options).get("bases", ()))
+    _check_bases(store, caller, command.index, dict(command.options).get("bases", ()))
     return [IndexCreated(command.index, command.type, command.options, command.texts)]
 
 
@@ -31,7 +31,7 @@ def modify(store: Store, caller: Caller, command: ModifyIndex) -> Decision:
         raise Conflict(f"the index {command.index} was changed meanwhile")
     before, after = dict(row.options), dict(command.options)
     if after.get("bases") != before.get("bases"):
-        _check_bases(store, command.index, after.get("bases", ()))
+        _check_bases(store, caller, command.index, after.get("bases", ()), before.get("bases", ()))
     events: list[IndexModified | IndexTextsChanged] = []
     options = tuple(option for option in command.options if option not in row.options)
     dropped = tuple(sorted(before.keys() - after.keys()))
@@ -51,9 +51,12 @@ def delete(store: Store, caller: Caller, command: DeleteIndex) -> Decision:
     return [IndexDeleted(command.index)]
 
 
-def _check_bases(store: Store, index: IndexName, bases: object) -> None:
+def _check_bases(store: Store, caller: Caller, index: IndexName, bases: object, before: object = ()) -> None:
+    """Refuse a base that is not there, as far as the caller may know; one that was a base *before* may be private."""
+    known = before if isinstance(before, tuple) else ()
     for base in bases if isinstance(bases, tuple) else ():
         if base == index:
             raise InvalidOption(f"the index {index} can not be its own base")
-        if indexes.find(store, IndexName(base)) is None:
+        row = indexes.find(store, IndexName(base))
+        if row is None or not (base in known or may_see(caller, IndexName(base), row)):
             raise InvalidOption(f"base index does not exist: {base}")

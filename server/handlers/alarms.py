@@ -19,7 +19,7 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
     del request
     name = index_of(segments)
     with parts.reader.snapshot() as store:
-        index = parts.sources.of(store, name)[0][1]
+        index = parts.sources.own(store, name)[1]
         found = [
             {
                 "project": project,
@@ -42,5 +42,5 @@ async def accept(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     project, filename = project_name(body["project"]), file_name(body["filename"])
     caller = await parts.auth.caller(request.headers, request.remote or "")
     await parts.submit(caller, AcceptHash(name, project, filename, sha256_hex(body["sha256"])))
-    await settled(parts, name, project, force=True)
+    await settled(parts, request, name, project, force=True)
     return message(f"{filename} may have SHA-256 {body['sha256']} in {name}")

@@ -21,6 +21,7 @@ from server.handlers.sending import content_type
 from server.handlers.simple import redirect
 from server.member_answer import MemberAnswer, small
 from server.parts import Parts
+from server.readers import reader_of
 from server.render.frame import frame
 from server.render.ranges import http_date, if_none_match
 from server.requests import SERIAL, index_of, project_of, version_of
@@ -90,7 +91,7 @@ async def _found(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     def look() -> Found | None:
         with parts.reader.snapshot() as store:
             request[SERIAL] = log.head(store).size
-            asked = guard.visible(store, parts.sources.order(store, name), project)
+            asked = guard.visible(store, parts.sources.order(store, name, reader_of(request), project), project)
             _check_shown(store, asked, project)
             return _by_word(store, asked, project, version) or _exactly(store, asked, project, version)
 

@@ -11,18 +11,20 @@ from server.executors import for_reading
 from server.handlers.freshness import settled
 from server.mirrors import Look
 from server.parts import Parts
+from server.readers import reader_of
 from server.requests import index_of, project_of
+from server.sources import looked_up
 
 
 async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Explain; upstreams are asked as for the page."""
-    del request
     name, project = index_of(segments), project_of(segments[3])
-    _, looks = await settled(parts, name, project)
+    _, looks = await settled(parts, request, name, project)
 
     def answer() -> web.Response:
         with parts.reader.snapshot() as store:
-            return enveloped("explanation", shown(explain(store, name, project), looks))
+            order = looked_up(store, name).by(reader_of(request), project)
+            return enveloped("explanation", shown(explain(store, name, project, order), looks))
 
     return await for_reading(answer)
 

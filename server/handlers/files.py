@@ -26,7 +26,7 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
         mirrored = is_mirror(parts, store, segments)
         if not mirrored:
             request[SERIAL] = log.head(store).size
-            found = linked.find(parts, store, plain)
+            found = linked.find(parts, request, store, plain)
     if mirrored:  # without the snapshot: upstream may take its time
         return await mirror_files.get(parts, request, segments)
     if wants_metadata:
@@ -45,7 +45,7 @@ async def delete(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     with parts.reader.snapshot() as store:
         mirrored = is_mirror(parts, store, segments)
         if not mirrored:
-            found = linked.find(parts, store, segments)
+            found = linked.find(parts, request, store, segments)
     if mirrored:
         return await mirror_files.delete(parts, request, segments, caller)
     if isinstance(found.row, Result):
@@ -64,7 +64,7 @@ async def yank(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
     reason = yanked_of(await json_object(request))
     caller = await parts.auth.caller(request.headers, request.remote or "")
     with parts.reader.snapshot() as store:
-        found = linked.find(parts, store, segments)
+        found = linked.find(parts, request, store, segments)
     if not isinstance(found.row, File):
         raise NotFound(f"{found.filename} is no distribution file")
     where = (found.index, found.link.project, found.link.version)
@@ -84,7 +84,7 @@ def yanked_of(body: dict[str, object]) -> str | None:
 
 def is_mirror(parts: Parts, store: Store, segments: list[str]) -> bool:
     """Return whether a path leads into a mirror."""
-    return parts.mirrors.settings(store, parts.sources.of(store, index_of(segments))[0][1]) is not None
+    return parts.mirrors.settings(store, parts.sources.own(store, index_of(segments))[1]) is not None
 
 
 def _metadata(found: Found) -> bytes:

@@ -8,6 +8,7 @@ from changelog.names import IndexName, ProjectName
 from changelog.views import guard
 from changelog.views.page import PageFile
 from changelog.views.pages import Source
+from server import readers
 from server.errors import reason_phrase
 from server.executors import for_reading
 from server.mirrors import Look, State, unavailable
@@ -22,16 +23,20 @@ VARY = "Accept, Accept-Encoding"
 
 
 async def settled(
-    parts: Parts, name: IndexName, project: ProjectName, *, force: bool = False
+    parts: Parts, request: web.BaseRequest, name: IndexName, project: ProjectName, *, force: bool = False
 ) -> tuple[tuple[Source, ...], list[Look]]:
-    """Return the indexes that may say something about *project*, once upstreams were asked where they have to be."""
+    """Return the indexes that may say something about *project* to who sends *request*.
+
+    Upstreams were asked then where they have to be.
+    """
+    reader = readers.reader_of(request)
     with parts.reader.snapshot() as store:
-        asked = guard.visible(store, parts.sources.order(store, name), project)
+        asked = guard.visible(store, parts.sources.order(store, name, reader, project), project)
         looks = parts.mirrors.look(store, asked, project)
     if any(look.state is State.ASK for look in looks) or (force and looks and not parts.mirrors.offline):
         looks = await parts.mirrors.ask(looks, project, force=force)
         with parts.reader.snapshot() as store:
-            asked = guard.visible(store, parts.sources.order(store, name), project)
+            asked = guard.visible(store, parts.sources.order(store, name, reader, project), project)
     return asked, looks
 
 

@@ -8,19 +8,19 @@ from aiohttp import web
 from changelog.errors import Conflict, InvalidOption
 from changelog.names import IndexName
 from changelog.records import NONE, new_record
-from changelog.tables import Store
 from changelog.views import pages, projects
-from changelog.views.indexes import MIRROR, STAGE, Index
+from changelog.views.indexes import MIRROR, STAGE
 from server import options
 from server.answers import enveloped, message
 from server.commands import Caller, CreateIndex, DeleteIndex, ModifyIndex
 from server.executors import for_reading
-from server.handlers.users import ATTEMPTS, texts_of
+from server.handlers.users import ATTEMPTS, indexconfig, texts_of
 from server.limits import ADMIN
 from server.mirrors import LIST
 from server.options import URL
 from server.parts import Parts
-from server.permissions import check_owner, existing, is_owner, owner_of
+from server.permissions import check_owner, existing, owner_of
+from server.readers import READER
 from server.requests import index_of, json_body, json_object
 from server.upstream import names
 from server.upstream.origins import masked
@@ -29,13 +29,13 @@ from server.upstream.origins import masked
 async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Show an index with the names of its own projects."""
     name, projects_too = index_of(segments), "no_projects" not in request.query
-    caller = await parts.auth.caller_or_nobody(request.headers, request.remote or "")
+    caller = request[READER] = await _reader(parts, request)
     lists = await _lists(parts, name) if projects_too else []
 
     def answer() -> web.Response:
         with parts.reader.snapshot() as store:
             row = existing(store, name)
-            result = shown(store, name, row, caller)
+            result = indexconfig(store, name, row, caller)
             if projects_too:
                 own = pages.listed(store, [(name, row.incarnation)], names.read(lists))
                 result["projects"] = [listed.project for listed in own]
@@ -84,16 +84,17 @@ async def delete(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     return message(f"index {name} deleted", 201)
 
 
-def shown(store: Store, name: IndexName, row: Index, caller: Caller) -> dict[str, Any]:
-    """Return ``indexconfig`` as *caller* may see it, without projects."""
-    to_owner = is_owner(caller, owner_of(name), ADMIN, name)
-    return options.shown(name, row, texts_of(store, row.texts), to_owner=to_owner)
+async def _reader(parts: Parts, request: web.BaseRequest) -> Caller:
+    """Return for whom an index is shown, whose owner is shown more of it."""
+    if READER in request:
+        return request[READER]
+    return await parts.auth.caller_or_nobody(request.headers, request.remote or "")
 
 
 async def _lists(parts: Parts, name: IndexName) -> list[Path]:
     """Return the files with the names of all projects of a mirror, asked for now."""
     with parts.reader.snapshot() as store:
-        looks = parts.mirrors.look_at_list(store, parts.sources.of(store, name)[:1])
+        looks = parts.mirrors.look_at_list(store, [parts.sources.own(store, name)])
     looks = await parts.mirrors.ask(looks, LIST)
     return [names.list_path(parts.config.layout.lists, look.settings) for look in looks]
 
@@ -144,4 +145,4 @@ def _answer(parts: Parts, name: IndexName, caller: Caller) -> web.Response:
     with parts.reader.snapshot() as store:
         row = existing(store, name)
         own = {"projects": list(projects.names(store, row.incarnation))}
-        return enveloped("indexconfig", shown(store, name, row, caller) | own)
+        return enveloped("indexconfig", indexconfig(store, name, row, caller) | own)

@@ -1,5 +1,6 @@
 """What a ``+f`` path leads to now: a distribution file, documentation or a test result."""
 
+from aiohttp import web
 from attrs import frozen
 
 from changelog.errors import Gone, NotFound, Refused
@@ -13,6 +14,7 @@ from changelog.views.page import Status
 from changelog.views.results import Result
 from server.handlers.sending import Served
 from server.parts import Parts
+from server.readers import reader_of
 from server.requests import index_of
 
 RESULT_TYPE = "application/json"
@@ -34,7 +36,7 @@ class Found:
         return Served(self.filename, self.row.sha256, self.row.size, self.row.upload_time, media_type=kind)
 
 
-def find(parts: Parts, store: Store, segments: list[str]) -> Found:
+def find(parts: Parts, request: web.BaseRequest, store: Store, segments: list[str]) -> Found:
     """Return what a path leads to.
 
     Raises:
@@ -43,11 +45,12 @@ def find(parts: Parts, store: Store, segments: list[str]) -> Found:
         Refused: its project is quarantined (PEP 792).
     """
     name, filename = index_of(segments), file_name(segments[5])
-    index = parts.sources.of(store, name)[0][1]
+    index = parts.sources.own(store, name)[1]
     digest = path_digest(segments[3], segments[4])
     link = links.linked(store, index, digest, filename)
     if link is None:
         raise NotFound(f"no such file in {name}: {filename}")
+    parts.sources.order(store, name, reader_of(request), link.project)  # or NotFound
     row: File | Documentation | Result | None = files.behind(store, index, link, digest, filename)
     if row is None and filename == documentation_name(link.project, link.version):
         row = documentation.behind(store, index, link, digest)

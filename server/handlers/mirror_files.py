@@ -15,6 +15,7 @@ from changelog.views import fetched, upstream
 from changelog.views.fetched import Fetched
 from changelog.views.page import Status
 from changelog.views.pages import Source
+from server import readers
 from server.answers import enveloped, message
 from server.commands import Caller
 from server.growing import Arrived, first_news
@@ -64,7 +65,7 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
     The path is ``+f/<3 hex>/<13 hex>/<filename>`` or, if upstream does not say the digest, ``+e/<16 hex>/<filename>``.
     """
     *folders, filename = segments
-    found = await find(parts, [*folders, filename.removesuffix(METADATA)])
+    found = await find(parts, request, [*folders, filename.removesuffix(METADATA)])
     if filename.endswith(METADATA):
         return await _metadata(parts, request, found)
     if "application/json" in accept_of(request):
@@ -92,7 +93,7 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
 
 async def delete(parts: Parts, request: web.BaseRequest, segments: list[str], caller: Caller) -> web.StreamResponse:
     """Remove the cached bytes of a file; the next request fetches them again."""
-    found = await find(parts, segments)
+    found = await find(parts, request, segments)
     where = (found.name, found.project)
     return await evict(parts, request, caller, where, {found.file.filename: found.got})
 
@@ -121,7 +122,7 @@ async def evict(
     return message(f"{len(gone)} cached files removed from {name}")
 
 
-async def find(parts: Parts, segments: list[str]) -> Found:
+async def find(parts: Parts, request: web.BaseRequest, segments: list[str]) -> Found:
     """Return the file of a path, once upstream was asked where its page is not known or not fresh.
 
     Raises:
@@ -133,7 +134,7 @@ async def find(parts: Parts, segments: list[str]) -> Found:
     reason = None
     for project in project_candidates(filename):
         with parts.reader.snapshot() as store:
-            source = parts.sources.of(store, name)[0]
+            source = parts.sources.own(store, name)
             found = _look_up(parts, store, source, project, filename, digest)
             looks = parts.mirrors.look(store, [source], project)
         if found is None and any(look.state is State.ASK for look in looks):
@@ -141,6 +142,8 @@ async def find(parts: Parts, segments: list[str]) -> Found:
             with parts.reader.snapshot() as store:
                 found = _look_up(parts, store, source, project, filename, digest)
         if found is not None:
+            with parts.reader.snapshot() as store:
+                parts.sources.order(store, name, readers.reader_of(request), project)  # or NotFound
             return found
         if any(look.known for look in looks):
             _raise_if_gone(parts, source, project, filename, digest)

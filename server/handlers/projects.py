@@ -70,7 +70,7 @@ async def delete_project(parts: Parts, request: web.BaseRequest, segments: list[
     caller = await parts.auth.caller(request.headers, request.remote or "")
     with parts.reader.snapshot() as store:
         if is_mirror(parts, store, segments):
-            index = parts.sources.of(store, name)[0][1]
+            index = parts.sources.own(store, name)[1]
             return await evict(parts, request, caller, (name, project), fetched.of_project(store, index, project))
     await parts.submit(caller, DeleteProject(name, project, "force" in request.query))
     return message(f"project {project} deleted from {name}")
@@ -82,7 +82,7 @@ async def delete_version(parts: Parts, request: web.BaseRequest, segments: list[
     caller = await parts.auth.caller(request.headers, request.remote or "")
     with parts.reader.snapshot() as store:
         if is_mirror(parts, store, segments):
-            index = parts.sources.of(store, name)[0][1]
+            index = parts.sources.own(store, name)[1]
             listed = parts.mirrors.mirrored.of(store, index, project)
             there = fetched.of_project(store, index, project)
             some = {n: row for n, row in there.items() if n in listed and listed[n].version == version}
@@ -108,7 +108,7 @@ async def yank_version(parts: Parts, request: web.BaseRequest, segments: list[st
     reason = yanked_of(await json_object(request))
     caller = await parts.auth.caller(request.headers, request.remote or "")
     with parts.reader.snapshot() as store:
-        index = parts.sources.of(store, name)[0][1]
+        index = parts.sources.own(store, name)[1]
         names = [filename for filename, _ in _files(store, index, project, version)]
     if not names:
         raise NotFound(f"no files of {project} {version} in {name}")
@@ -121,7 +121,7 @@ async def yank_version(parts: Parts, request: web.BaseRequest, segments: list[st
 async def _asked(
     parts: Parts, name: IndexName, project: ProjectName, request: web.BaseRequest
 ) -> tuple[tuple[Source, ...], list[Look]]:
-    asked, looks = await settled(parts, name, project)
+    asked, looks = await settled(parts, request, name, project)
     return (asked[:1] if "ignore_bases" in request.query else asked), looks
 
 

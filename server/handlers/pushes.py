@@ -47,6 +47,7 @@ async def push(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
     with parts.reader.snapshot() as store:
         existing(store, source)
         if target is not None:
+            parts.sources.check(store, target, caller, reads=False)  # a private one is none to others
             check_target(caller, target, stage(store, target), project)
     if not caller.may(READ, source, project):
         deny(caller, f"read {project} of {source}")

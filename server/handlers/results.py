@@ -28,6 +28,7 @@ from server.incoming import publish_file
 from server.outside import outside_url
 from server.parts import Parts
 from server.permissions import check_test_result, existing
+from server.readers import reader_of
 from server.render.links import Links
 from server.requests import SERIAL, index_of, project_of, version_of
 
@@ -43,7 +44,7 @@ async def post(parts: Parts, request: web.BaseRequest, segments: list[str]) -> w
         check_test_result(caller, name, index, "")
         if index.type != STAGE:
             raise NotFound(f"the index {name} is a {index.type} and takes no test results")
-        found = linked.find(parts, store, segments)
+        found = linked.find(parts, request, store, segments)
     if not isinstance(found.row, File):
         raise NotFound(f"{found.filename} is no distribution file")
     if (request.content_length or 0) > MAX_RESULT:
@@ -60,7 +61,7 @@ async def listed(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
     def look() -> list[dict[str, Any]]:
         with parts.reader.snapshot() as store:
             request[SERIAL] = log.head(store).size
-            release, file = _file(parts, store, segments)
+            release, file = _file(parts, request, store, segments)
             links = Links(store, base, index_of(segments))
             there = results.of_file(store, release, file_name(segments[5]))
             return [links.of_result(file, name, row) for name, row in there]
@@ -73,7 +74,7 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
     filename, name = file_name(segments[5]), file_name(segments[6])
     with parts.reader.snapshot() as store:
         request[SERIAL] = log.head(store).size
-        release, _ = _file(parts, store, segments)
+        release, _ = _file(parts, request, store, segments)
         row = results.find(store, release, name)
     if row is None or row.filename != filename:
         raise NotFound(f"no test result {name} of {filename}")
@@ -127,7 +128,7 @@ def _check_object(path: Path) -> None:
         raise InvalidForm("the test result is no JSON object")
 
 
-def _file(parts: Parts, store: Store, segments: list[str]) -> tuple[int, File]:
+def _file(parts: Parts, request: web.BaseRequest, store: Store, segments: list[str]) -> tuple[int, File]:
     """Return the incarnation of the release and the file that a path names.
 
     Raises:
@@ -135,7 +136,7 @@ def _file(parts: Parts, store: Store, segments: list[str]) -> tuple[int, File]:
         Refused: its project is quarantined (PEP 792).
     """
     name, project, version = index_of(segments), project_of(segments[2]), version_of(segments[3])
-    index = parts.sources.of(store, name)[0][1]
+    index = parts.sources.order(store, name, reader_of(request), project).sources[0][1]
     row = projects.find(store, index, project)
     release = None if row is None else projects.find_release(store, row.incarnation, version)
     file = files.find(store, index, project, version, file_name(segments[5]))

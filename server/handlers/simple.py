@@ -11,6 +11,8 @@ from changelog.names import IndexName, ProjectName
 from changelog.tables import Store
 from changelog.views import fetched, pages, serials
 from changelog.views.pages import Source
+from server import readers
+from server.commands import Caller
 from server.executors import for_reading
 from server.handlers.freshness import VARY, degraded, is_degraded, note, offered, settled, with_stale
 from server.mirrors import LIST, unavailable
@@ -22,6 +24,7 @@ from server.render.negotiate import Form, accepts_gzip, choose
 from server.render.ranges import if_none_match
 from server.requests import index_of, project_of
 from server.sendfile import FileAnswer, OpenFile
+from server.sources import looked_up
 from server.upstream import names
 from server.upstream.names import list_path
 
@@ -33,20 +36,20 @@ ATTEMPTS = 5  # to open a page's file that other workers may drop at any time
 
 async def project_list(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Show the projects of an index and its bases."""
-    name, form = index_of(segments), form_of(request)
+    name, form, reader = index_of(segments), form_of(request), readers.reader_of(request)
     with parts.reader.snapshot() as store:
-        looks = parts.mirrors.look_at_list(store, parts.sources.of(store, name))
+        looks = parts.mirrors.look_at_list(store, parts.sources.of(store, name, reader))
     looks = await parts.mirrors.ask(looks, LIST)
     lists = [list_path(parts.config.layout.lists, look.settings) for look in looks]
 
     def state(store: Store) -> State:
-        asked = parts.sources.of(store, name)
+        asked = parts.sources.of(store, name, reader)
         return (parts.origin, asked, pages.list_serial(store, asked), form.value, RENDERER, names.states(lists))
 
     def render() -> tuple[State, bytes]:
         told = names.states(lists)  # before they are read: a newer list is no harm
         with parts.reader.snapshot() as store:
-            asked = pages.sources(store, name)
+            asked = looked_up(store, name).by(reader).sources
             last = pages.list_serial(store, asked)
             body = simple.project_list(name, pages.listed(store, asked, names.read(lists)), last, form)
         return (parts.origin, asked, last, form.value, RENDERER, told), body
@@ -56,8 +59,8 @@ async def project_list(parts: Parts, request: web.BaseRequest, segments: list[st
         serial = log.head(store).size
     if not is_degraded(looks):
         note(request, serial, looks)
-        return with_stale(await _answer(parts, request, Key(name, "", form.value), now, render), looks)
-    if looks[0].source[0] == name and not _has_projects(parts, name):
+        return with_stale(await _answer(parts, request, _key(request, name, "", now), now, render), looks)
+    if looks[0].source[0] == name and not _has_projects(parts, name, reader):
         raise unavailable(name, looks)
     return await degraded(name, form, render, looks)
 
@@ -68,7 +71,7 @@ async def project_page(parts: Parts, request: web.BaseRequest, segments: list[st
     base = link_base(parts, request)
     if project != segments[3]:
         raise redirect(request, f"/{name}/+simple/{project}/")
-    asked, looks = await settled(parts, name, project)
+    asked, looks = await settled(parts, request, name, project)
     with parts.reader.snapshot() as store:
         state = _page_state(parts, store, asked, project, form, base)
         serial = log.head(store).size
@@ -89,14 +92,14 @@ async def project_page(parts: Parts, request: web.BaseRequest, segments: list[st
     if failed:
         return await degraded(name, form, render, looks)
     note(request, serial, looks)
-    key = Key(name, project, form.value, base)
+    key = _key(request, name, project, state, base)
     return with_stale(await _answer(parts, request, key, state, render, is_small), looks)
 
 
 async def refresh(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Ask the upstreams of all mirrors that the page of a project is made of, and lead to the page."""
     name, project = index_of(segments), project_of(segments[3])
-    asked, looks = await settled(parts, name, project, force=True)
+    asked, looks = await settled(parts, request, name, project, force=True)
     with parts.reader.snapshot() as store:
         if is_degraded(looks) and not any(pages.row(store, source, project) for source in asked):
             raise unavailable(name, looks)
@@ -185,9 +188,15 @@ def _headers(key: Key, page: Page, coding: str) -> dict[str, str]:
     return headers | {"Content-Encoding": coding} if coding else headers
 
 
-def _has_projects(parts: Parts, name: IndexName) -> bool:
+def _key(request: web.BaseRequest, name: IndexName, project: str, state: State, base: str = "") -> Key:
+    """Return under which name a page is kept; where not all may read the same, each choice of sources has its own."""
+    _, asked, _, form, *_ = state
+    return Key(name, project, str(form), base, asked if readers.READER in request else ())
+
+
+def _has_projects(parts: Parts, name: IndexName, reader: Caller) -> bool:
     with parts.reader.snapshot() as store:
-        return any(True for _ in pages.listed(store, parts.sources.of(store, name)))
+        return any(True for _ in pages.listed(store, parts.sources.of(store, name, reader)))
 
 
 def _missing(index: str, project: str) -> NotFound:

@@ -8,11 +8,13 @@ from aiohttp import web
 from changelog import log
 from changelog.errors import InvalidForm, LedgerpiError
 from changelog.log import Head
-from changelog.views import cluster, voting
+from changelog.views import cluster, indexes, voting
 from server.answers import enveloped
 from server.auth import credentials
 from server.outside import outside_url
 from server.parts import Parts
+from server.permissions import may_read
+from server.readers import READER
 from server.requests import index_of, json_object
 
 FEATURES = ("push-no-docs", "push-only-docs", "push-register-project", "server-keyvalue-parsing")
@@ -29,7 +31,7 @@ async def api(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
     if len(segments) > 2:  # noqa: PLR2004 - user, index, +api
         name = index_of(segments)
         with parts.reader.snapshot() as store:
-            is_mirror = parts.mirrors.settings(store, parts.sources.of(store, name)[0][1]) is not None
+            is_mirror = parts.mirrors.settings(store, parts.sources.own(store, name)[1]) is not None
         result |= {"index": f"{base}/{name}", "simpleindex": f"{base}/{name}/+simple/"}
         result |= {} if is_mirror else {"pypisubmit": f"{base}/{name}/"}
     return enveloped("apiconfig", result)
@@ -46,11 +48,17 @@ async def login(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.Str
     return enveloped("proxyauth", result, message="login successful")
 
 
-async def status(parts: Parts, _: web.BaseRequest, __: list[str]) -> web.StreamResponse:
-    """Tell where this node's history ends."""
+async def status(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.StreamResponse:
+    """Tell where this node's history ends, and how those mirrors are doing that the caller may read."""
+    caller = request[READER] = await parts.auth.caller_or_nobody(request.headers, request.remote or "")
     with parts.reader.snapshot() as store:
         head = log.head(store)
-        mirrors = parts.mirrors.health(store)
+        health = parts.mirrors.health(store)
+        mirrors = {
+            name: told
+            for name, told in health.items()
+            if (row := indexes.find(store, name)) is not None and may_read(caller, name, row)
+        }
         rows, now = dict(cluster.members(store)), voting.find(store)
     result = {
         "uuid": parts.member,

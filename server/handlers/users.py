@@ -8,19 +8,22 @@ from aiohttp import web
 
 from changelog import records
 from changelog.errors import Conflict, InvalidForm, NotFound
-from changelog.names import UserName, user_name
+from changelog.names import IndexName, UserName, user_name
 from changelog.records import NONE, Record, new_record
 from changelog.tables import Store
 from changelog.views import indexes, users
+from changelog.views.indexes import Index
 from changelog.views.users import User
 from changelog.writer import Already
 from server import options, passwords
 from server.answers import enveloped, message
 from server.commands import Caller, ChangeProfile, CreateUser, DeleteUser, SetPassword
 from server.executors import alone, in_thread
+from server.limits import ADMIN
 from server.options import PROFILE, PROFILE_IGNORED
 from server.parts import Parts
-from server.permissions import check_own, check_owner, check_unrestricted, is_owner
+from server.permissions import check_own, check_owner, check_unrestricted, is_owner, may_read, owner_of
+from server.readers import READER
 from server.requests import json_object
 
 ATTEMPTS = 5  # to change what others change at the same time
@@ -29,7 +32,7 @@ MAX_PASSWORD = 4_096  # characters
 
 async def everyone(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.StreamResponse:
     """List all users with their indexes."""
-    caller = await parts.auth.caller_or_nobody(request.headers, request.remote or "")
+    caller = request[READER] = await parts.auth.caller_or_nobody(request.headers, request.remote or "")
 
     def answer() -> web.Response:
         with parts.reader.snapshot() as store:
@@ -42,7 +45,7 @@ async def everyone(parts: Parts, request: web.BaseRequest, _: list[str]) -> web.
 async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Show a user."""
     name = user_name(segments[0])
-    caller = await parts.auth.caller_or_nobody(request.headers, request.remote or "")
+    caller = request[READER] = await parts.auth.caller_or_nobody(request.headers, request.remote or "")
     with parts.reader.snapshot() as store:
         return enveloped("userconfig", shown(store, name, existing(store, name), caller))
 
@@ -100,13 +103,27 @@ async def delete(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
 
 def shown(store: Store, name: UserName, row: User, caller: Caller) -> dict[str, Any]:
     """Return ``userconfig`` as *caller* may see it: never the hash."""
-    to_owner = is_owner(caller, name)
     owned = {
-        index.partition("/")[2]: options.shown(index, found, texts_of(store, found.texts), to_owner=to_owner)
+        index.partition("/")[2]: indexconfig(store, index, found, caller)
         for index, found in indexes.of_user(store, name)
+        if may_read(caller, index, found)
     }
     times = {"created": _utc(row.created), "modified": _utc(row.modified)}
     return {**texts_of(store, row.profile), **times, "indexes": owned, "username": name}
+
+
+def indexconfig(store: Store, name: IndexName, row: Index, caller: Caller) -> dict[str, Any]:
+    """Return ``indexconfig`` as *caller* may see it, without projects: only the owner sees bases that are private."""
+    to_owner = is_owner(caller, owner_of(name), ADMIN, name)
+    config = options.shown(name, row, texts_of(store, row.texts), to_owner=to_owner)
+    if "bases" in config and not to_owner:
+        config["bases"] = [base for base in row.bases if _is_shown(store, base, caller)]
+    return config
+
+
+def _is_shown(store: Store, base: IndexName, caller: Caller) -> bool:
+    row = indexes.find(store, base)
+    return row is None or may_read(caller, base, row)
 
 
 def texts_of(store: Store, commitment: bytes) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from changelog.errors import InvalidForm, LedgerpiError
 from server import search as searching
 from server.executors import for_reading
 from server.parts import Parts
+from server.readers import reader_of
 from server.requests import body_bytes, index_of
 from server.search import Hit
 
@@ -33,7 +34,7 @@ async def search(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
 
         def find() -> list[Hit]:
             with parts.reader.snapshot() as store:
-                return searching.find(parts, store, name, words, is_any=is_any)
+                return searching.find(parts, store, name, words, is_any=is_any, reader=reader_of(request))
 
         hits = await for_reading(find)
     except LedgerpiError as error:  # an XML-RPC client reads no other answer than 200

@@ -10,12 +10,15 @@ from attrs import frozen
 from changelog.events.files import FileAction
 from changelog.names import FileName, IndexName, ProjectName, Version, documentation_name
 from changelog.tables import Store
-from changelog.views import documentation, files, history, results
+from changelog.views import documentation, files, history, indexes, results
 from changelog.views.documentation import Documentation
 from changelog.views.files import File
 from changelog.views.page import file_path
 from changelog.views.results import Result
+from server.permissions import is_public
+from server.sources import MAX_NAME
 
+PRIVATE = "(private)"  # in place of the name of an index
 RELEASE_FILE, DOCUMENTATION, TEST_RESULT = "releasefile", "doczip", "toxresult"
 
 
@@ -55,15 +58,20 @@ class Links:
             "href": href,
             "hash_spec": f"sha256={row.sha256.hex()}",
             "hashes": {"sha256": row.sha256.hex(), **md5},
-            "log": list(_shown(history.of_file(self.store, self.index, row))),
+            "log": list(self._shown(history.of_file(self.store, self.index, row))),
         }
 
+    def _shown(self, actions: Iterable[FileAction]) -> Iterator[dict[str, Any]]:
+        for action in actions:
+            named = {"src": self._named(action.src), "dst": self._named(action.dst), "count": action.times}
+            found = {key: value for key, value in named.items() if value}
+            yield {"what": action.what, "who": action.who or None, "when": _when(action.when), **found}
 
-def _shown(actions: Iterable[FileAction]) -> Iterator[dict[str, Any]]:
-    for action in actions:
-        named = {"src": action.src, "dst": action.dst, "count": action.times}
-        found = {key: value for key, value in named.items() if value}
-        yield {"what": action.what, "who": action.who or None, "when": _when(action.when), **found}
+    def _named(self, index: str) -> str:
+        """Return the name of an index that a file came by, unless that is private: who reads this one may not know."""
+        is_another = "/" in index and index != self.index and len(index) < MAX_NAME  # what is imported may be any text
+        row = indexes.find(self.store, IndexName(index)) if is_another else None
+        return index if row is None or is_public(row) else PRIVATE
 
 
 def _when(microseconds: int) -> list[int]:

@@ -19,6 +19,7 @@ def test_a_new_index_is_answered_200_with_its_options(owner: Client) -> None:
     assert answer.status_code == 200
     assert answer.json()["type"] == "indexconfig"
     assert answer.json()["result"] == {
+        "acl_read": [":ANONYMOUS:"],
         "acl_toxresult_upload": [":ANONYMOUS:"],
         "acl_upload": [owner.user],
         "bases": [],
@@ -32,6 +33,7 @@ def test_a_new_index_is_answered_200_with_its_options(owner: Client) -> None:
 
 def test_all_options_of_a_stage_are_kept(owner: Client, nobody: Client) -> None:
     wanted = {
+        "acl_read": ["root", ":ANONYMOUS:"],
         "acl_toxresult_upload": [owner.user],
         "acl_upload": [owner.user, ":ANONYMOUS:"],
         "bases": ["root/dev"],

@@ -218,3 +218,28 @@ def test_alarms_are_explained(log: Log) -> None:
     log.mirrored(1, WHEEL)
     log.add(MirrorHashChanged(1, DEMO, WHEEL, b"\1" * 32, b"\2" * 32))
     assert explain(log.store, DEV, DEMO).alarms == ((PYPI, WHEEL, "01" * 32, "02" * 32, False),)
+
+
+def test_what_is_hidden_guards_its_projects_all_the_same() -> None:
+    log = Log()
+    log.mirror(PYPI)
+    base = log.stage(PROD)
+    log.stage(DEV, PROD, PYPI)
+    log.add(uploaded(base))
+    order = guard.order(log.store, DEV).without({(PROD, base)})
+    assert names(order.sources) == [DEV, PYPI]
+    assert names(guard.visible(log.store, order, DEMO)) == [DEV]
+    assert names(guard.visible(log.store, order, ProjectName("other"))) == [DEV, PYPI]
+    found = explain(log.store, DEV, DEMO, order)
+    assert [source.index for source in found.sources] == [DEV, PYPI]
+    assert found.files == ()
+    assert PROD not in str(found)
+
+
+def test_a_hidden_mirror_is_not_asked() -> None:
+    log = Log()
+    mirror = log.mirror(PYPI)
+    log.mirror(OTHER)
+    log.stage(DEV, PYPI, OTHER)
+    order = guard.order(log.store, DEV).without({(PYPI, mirror)})
+    assert names(guard.visible(log.store, order, DEMO)) == [DEV, OTHER]

@@ -13,6 +13,7 @@ from changelog.names import IndexName, ProjectName
 from changelog.reader import Reader
 from replica import follow
 from replica.config import ReplicaConfig
+from replica.credentials import Credentials
 from replica.follow import FOLLOWING, Following
 from replica.mirrors import ReplicaMirrors
 from replica.primary import Primary
@@ -57,7 +58,7 @@ async def asking(folder: Path, asked: Counter[str]) -> AsyncIterator[ReplicaMirr
         made.mkdir(exist_ok=True)
     state.prepare(config.layout.local)
     follow.write(config.following_file, Following(FOLLOWING, url))
-    reader, primary = Reader(config.layout.changelog, nodes.SMALL_MAP), Primary(config, "eu-1")
+    reader, primary = Reader(config.layout.changelog, nodes.SMALL_MAP), Primary(config, SHOWN)
     mirrors = ReplicaMirrors(config, primary, reader, News(reader, Submit(config.layout.socket)))
     try:
         yield mirrors
@@ -66,6 +67,9 @@ async def asking(folder: Path, asked: Counter[str]) -> AsyncIterator[ReplicaMirr
         await primary.close()
         reader.close()
         server.close()
+
+
+SHOWN = Credentials("eu-1", nodes.ORIGIN, nodes.PUBLIC, None, 2, "", (), nodes.LOG_KEY)
 
 
 def look(*, known: bool) -> Look:
