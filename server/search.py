@@ -37,7 +37,8 @@ def find(  # noqa: PLR0913 - who asks where for what
     """Return the projects of *index* and its bases whose fields have the *words*, in lower case, at most 100.
 
     A field has them if it contains all of its words; one such field is enough if *is_any*, else all have to. Names
-    are those that this node knows in what *reader* may read, and no upstream is asked. Those whose name has the words come first.
+    are those that this node knows in what *reader* may read, and no upstream is asked. Those whose name has the
+    words come first.
     """
     order = parts.sources.order(store, index, reader)
     names = sorted({name for _, incarnation in order.sources for name in _names(store, incarnation)})
