@@ -3,8 +3,7 @@
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from changelog.errors import BlobDamaged
 FOLDERS = tuple(f"{number:02x}" for number in range(256))
 CHUNK = 1 << 20  # bytes
 SMALL_CONTENT = 16 * 1024  # bytes; derived content below this lies in the table ``contents``
+
+Share = Callable[[Callable[[str], None], Sequence[str]], None]  # does one thing with each item, side by side
 
 
 class Blobs:
@@ -58,16 +59,15 @@ class Blobs:
         os.replace(spooled, target)
         sync_folder(os.path.dirname(target))  # then the name: only now may an entry speak of it
 
-    def publish_all(self, spooled: Sequence[tuple[Path, bytes]], pool: Executor) -> None:
-        """As :meth:`publish`, of several files with their digests.
+    def publish_all_synced(self, spooled: Sequence[tuple[Path, bytes]], share: Share) -> None:
+        """As :meth:`publish_synced`, of several files with their digests.
 
-        The disk is waited for in *pool*, side by side: many such waits at a time cost it hardly more than one.
+        The folders are synced by *share*, side by side: many such waits at a time cost the disk hardly more than one.
         """
-        list(pool.map(sync_file, [path for path, _ in spooled]))
         targets = [self._name(digest) for _, digest in spooled]
         for (path, _), target in zip(spooled, targets, strict=True):
             os.replace(path, target)
-        list(pool.map(sync_folder, {os.path.dirname(target) for target in targets}))
+        share(sync_folder, sorted({os.path.dirname(target) for target in targets}))
 
     def has(self, digest: bytes, size: int | None = None) -> bool:
         """Return whether the blob is there, with *size* bytes if that is known."""

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from changelog.errors import InvalidEntry
 from changelog.events import cluster, documentation, files, indexes, projects, results, tokens, upstream, users
-from changelog.packing import Packing, packb, unpackb
+from changelog.packing import Packing, packb_small, unpackb
 
 FORMAT = 1
 MAX_ENTRY_BYTES = 65_535  # C2SP tlog-tiles: entries have a 16 bit length
@@ -92,7 +92,7 @@ def encode(event: Event, stamp: Stamp) -> bytes:
     else:
         kind, must_understand = type(event).__name__, MUST_UNDERSTAND
         fields = PACKINGS[kind].plain(event)
-    return packb((FORMAT, kind, must_understand, stamp.epoch, stamp.time, stamp.actor, stamp.more, fields))
+    return packb_small((FORMAT, kind, must_understand, stamp.epoch, stamp.time, stamp.actor, stamp.more, fields))
 
 
 def decode(raw: bytes, serial: int) -> tuple[Event, Stamp]:
@@ -103,10 +103,10 @@ def decode(raw: bytes, serial: int) -> tuple[Event, Stamp]:
             not those of its kind.
     """
     plain = unpackb(raw)
-    if not isinstance(plain, tuple) or [type(item) for item in plain] != _SHAPE or plain[0] != FORMAT:
+    if not isinstance(plain, tuple) or tuple(map(type, plain)) != _SHAPE or plain[0] != FORMAT:
         raise InvalidEntry(f"entry {serial} is not an entry of format {FORMAT}")
     _, kind, must_understand, epoch, time, actor, more, fields = plain
-    if min(epoch, time, more) < 0:
+    if epoch < 0 or time < 0 or more < 0:
         raise InvalidEntry(f"entry {serial} has a negative number: {epoch}, {time}, {more}")
     stamp = Stamp(serial, epoch, time, actor, more)
     packing = PACKINGS.get(kind)
@@ -127,4 +127,4 @@ def decode_canonical(raw: bytes, serial: int) -> tuple[Event, Stamp]:
     return event, stamp
 
 
-_SHAPE = [int, str, bool, int, int, str, int, tuple]
+_SHAPE = (int, str, bool, int, int, str, int, tuple)

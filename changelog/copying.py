@@ -23,7 +23,7 @@ from changelog.tables import LmdbStore, Store
 from changelog.views import cluster
 
 MAX_BATCH_BYTES = 4 << 20  # of entries; one command may take it over that
-MAX_BATCH_ENTRIES = 5_000
+MAX_BATCH_ENTRIES = 1_000  # one is read and sent while the one before is copied
 
 
 @frozen
@@ -220,19 +220,19 @@ def _with_heads(
 def _append(store: LmdbStore, entries: Sequence[bytes], stamps: Sequence[Stamp], before: log.Head) -> Stamp:
     """Append entries and return the stamp of the last."""
     last = Stamp(before.size, before.epoch, before.time, "", 0)
-    for raw, stamp in zip(entries, stamps, strict=True):
+    for stamp in stamps:
         if stamp.epoch < last.epoch or stamp.time <= last.time or (last.more and stamp.more != last.more - 1):
             raise InvalidEntry(f"entry {stamp.serial} does not follow the one before it")
-        log.append(store, stamp.serial, raw)
         last = stamp
     if last.more:
         raise InvalidEntry(f"entry {last.serial} is followed by {last.more} more of its command")
+    log.append_all(store, before.size + 1, entries)
     return last
 
 
-def _put(store: Store, batch: Batch, events: Sequence[Event]) -> None:
+def _put(store: LmdbStore, batch: Batch, events: Sequence[Event]) -> None:
     """Store records and contents that the entries name; the folds erase what later entries replace."""
-    named = {holdings.commitment(event) for event in events} | {holdings.metadata(event) for event in events}
+    named = {name for event in events for name in (holdings.commitment(event), holdings.metadata(event))}
     for stored in batch.records:
         name = sha256(stored).digest()
         if name not in named:
@@ -242,4 +242,4 @@ def _put(store: Store, batch: Batch, events: Sequence[Event]) -> None:
         contents.unpacked(digest, value)
         if digest not in named:
             raise BlobDamaged(f"contents that no entry of the batch names: {digest.hex()}")
-        store.put("contents", digest, value)
+    store.put_all("contents", sorted(batch.contents))

@@ -1,6 +1,6 @@
 """The log: entries in order, the tree over them, and its head."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
@@ -48,6 +48,21 @@ def append(store: LmdbStore, serial: int, entry: bytes) -> None:
     store.append("entries", serial_key(serial), entry)
     for (level, index), value in tree.append(serial - 1, tree.leaf_hash(entry), node_reader(store)):
         store.put("nodes", node_key(level, index), value)
+
+
+def append_all(store: LmdbStore, first: int, entries: Sequence[bytes]) -> None:
+    """Write *entries* as numbers *first* and up, as :func:`append` would one by one."""
+    for serial, entry in enumerate(entries, first):
+        store.append("entries", serial_key(serial), entry)
+    made: dict[tree.Node, bytes] = {}
+    stored = node_reader(store)
+
+    def read(level: int, index: int) -> bytes:
+        return made.get((level, index)) or stored(level, index)
+
+    for size, entry in enumerate(entries, first - 1):
+        made.update(tree.append(size, tree.leaf_hash(entry), read))
+    store.put_all("nodes", sorted((node_key(*node), value) for node, value in made.items()))
 
 
 def node_key(level: int, index: int) -> bytes:

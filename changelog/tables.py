@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 import attrs
@@ -37,6 +37,10 @@ class Store(ABC):
         """Set the value at *key*."""
 
     @abstractmethod
+    def put_new(self, table: str, key: bytes, value: bytes) -> bool:
+        """Set the value at *key* unless there is one, and return whether there was none."""
+
+    @abstractmethod
     def delete(self, table: str, key: bytes) -> bool:
         """Remove *key* and return whether it was there."""
 
@@ -63,6 +67,13 @@ class MemoryStore(Store):
         if key not in values:
             insort(self._keys.setdefault(table, []), key)
         values[key] = value
+
+    def put_new(self, table: str, key: bytes, value: bytes) -> bool:
+        """Set the value at *key* unless there is one, and return whether there was none."""
+        is_new = self.get(table, key) is None
+        if is_new:
+            self.put(table, key, value)
+        return is_new
 
     def delete(self, table: str, key: bytes) -> bool:
         """Remove *key* and return whether it was there."""
@@ -91,11 +102,21 @@ class LmdbStore(Store):
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """Return the value at *key*, or None."""
-        return cast("bytes | None", self.txn.get(key, db=self._databases[table]))
+        return cast("bytes | None", self.txn.get(key, None, self._databases[table]))
 
     def put(self, table: str, key: bytes, value: bytes) -> None:
         """Set the value at *key*."""
         self.txn.put(key, value, db=self._databases[table])
+
+    def put_new(self, table: str, key: bytes, value: bytes) -> bool:
+        """Set the value at *key* unless there is one, and return whether there was none."""
+        is_new: bool = self.txn.put(key, value, overwrite=False, db=self._databases[table])
+        return is_new
+
+    def put_all(self, table: str, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        """Set the values at many keys; sorted ones take less time."""
+        with self.txn.cursor(db=self._databases[table]) as cursor:
+            cursor.putmulti(rows)
 
     def append(self, table: str, key: bytes, value: bytes) -> None:
         """Set the value at *key*, which sorts after all others; fills pages whole."""
@@ -163,6 +184,10 @@ class Table(Generic[V]):
         """Set the row at *key*."""
         store.put(self.name, key, self._packing.pack(row))
 
+    def put_new(self, store: Store, key: bytes, row: V) -> None:
+        """Set the row at *key* unless there is one."""
+        store.put_new(self.name, key, self._packing.pack(row))
+
     def scan(self, store: Store, prefix: bytes = b"", start: bytes = b"") -> Iterator[tuple[bytes, V]]:
         """Yield keys and rows in the order of the keys."""
         unpack = self._packing.unpack
@@ -203,6 +228,10 @@ class TimedTable(Generic[W]):
     def put(self, store: Store, key: bytes, row: W) -> None:
         """Make *row* true at *key* since ``row.since``."""
         self._bury(store, key, row.since)
+        self.current.put(store, key, row)
+
+    def begin(self, store: Store, key: bytes, row: W) -> None:
+        """As :meth:`put`, where no row is true."""
         self.current.put(store, key, row)
 
     def close(self, store: Store, key: bytes, serial: int) -> None:

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from ops.configured import ENVIRONMENT
+from server import locks
 from server.layout import Layout
 from server.wire import connect
-from server.writer_process import lock
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,7 +37,7 @@ def locked(layout: Layout) -> Iterator[None]:
         Conflict: a writer lives.
     """
     layout.run.mkdir(mode=0o700, exist_ok=True)  # it has nothing to keep, so a backup may lack it
-    with lock(layout):
+    with locks.of_writer(layout):
         yield
 
 

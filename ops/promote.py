@@ -11,8 +11,9 @@ from changelog.reader import Reader
 from changelog.views.cluster import shown_epoch
 from ops.node import locked, serverdir_option, writer_lives
 from ops.printable import printable
-from replica import credentials, first_copy
+from replica import credentials
 from replica.config import ReplicaConfig
+from replica.create import lacks_copy
 from replica.promote import Candidate, Desk, Plan
 from replica.tail import open_session
 from replica.writer_process import ReplicaService
@@ -73,7 +74,7 @@ def _opened(layout: Layout, at_end: AsyncExitStack) -> tuple[Desk, Reader]:
         at_end.callback(reader.close)
         return line, reader
     at_end.enter_context(locked(layout))
-    if first_copy.is_needed(ReplicaConfig(layout.serverdir)):
+    if lacks_copy(ReplicaConfig(layout.serverdir)):
         raise click.ClickException("the log of this node is not copied to its end yet; start the node first")
     here = _Here(layout)
     at_end.callback(here.service.close)

@@ -1,5 +1,6 @@
 """``ledgerpi replica``: run a replica in the foreground; it is made first where there is none."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def _make(config: ReplicaConfig, token_file: Path | None) -> None:
         raise click.UsageError(f"{token_file}: {error}") from error
     if not there:
         _check_files(config, token)
+        import_module("ops.first_copy")  # takes a while, and is needed as soon as the folder is there
         create_replica(layout, token, config.map_size)
     elif not is_enrolled(layout) or read_token(layout).secret != token.secret:  # else it has it, and may run
         _take(config, token, token_file)

@@ -1,25 +1,21 @@
 """What a node runs as what it is: the log says whether that is a primary or a replica, and it may change."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import click
 from attrs import evolve
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from changelog import log, rebuild
 from changelog.env import Env
-from changelog.errors import Conflict, Damaged
 from changelog.fold import VIEW_TABLES
 from changelog.reader import Reader
 from changelog.views import cluster
 from ops.node import locked
 from ops.node_options import announce
-from replica import first_copy, rejoin
+from replica import rejoin
 from replica.config import ALL, ReplicaConfig
-from replica.tail import Diverged
+from replica.create import lacks_copy
 from server import keys, roles, tls
 from server.config import Config
 from server.logs import configure_logs
@@ -33,7 +29,6 @@ REPLICA = Programs(
     more=(("tail", "replica.tail_process"), ("fetch", "replica.fetch_process")),
 )
 COPYING = Programs(writer="replica.copy_process", serves=False)  # a log anew, behind one that was left
-EXIT_CODES: tuple[tuple[type[Exception], int], ...] = ((Diverged, 3), (Damaged, 4), (Conflict, 6))
 
 
 def run(config: ReplicaConfig) -> None:
@@ -44,6 +39,8 @@ def run(config: ReplicaConfig) -> None:
     bring_views_up(config)
     check_files(config)
     if _has_no_copy(config):
+        from ops.first_copy import copy  # noqa: PLC0415 - takes longer to import than all that a start needs here
+
         with locked(config.layout):
             copy(config)
     try:
@@ -103,7 +100,7 @@ def programs(config: Config) -> Programs:
 
 def _has_no_copy(config: ReplicaConfig) -> bool:
     """Return whether a replica has never copied its log to the end."""
-    return roles.of_node(config.layout) == roles.REPLICA and first_copy.is_needed(config)
+    return roles.of_node(config.layout) == roles.REPLICA and lacks_copy(config)
 
 
 def check_files(config: ReplicaConfig) -> None:
@@ -119,27 +116,6 @@ def check_files(config: ReplicaConfig) -> None:
         raise click.UsageError(
             f"this node is a voter, so it keeps all files: --files {' '.join(config.files)} is not for it"
         )
-
-
-def copy(config: ReplicaConfig) -> None:
-    """Copy the log for the first time, with a progress bar."""
-    columns = (TextColumn("copying entries"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("")
-
-        def trouble(reason: str) -> None:
-            progress.console.print(f"waiting: {reason}", markup=False)
-
-        def copied(done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total)
-
-        try:
-            asyncio.run(first_copy.run(config, copied, trouble))
-        except KeyboardInterrupt:
-            raise click.ClickException("interrupted; the same command goes on from here") from None
-        except (Damaged, Conflict) as error:
-            click.echo(f"Error: the history can not be copied: {error}", err=True)
-            raise SystemExit(next(code for kind, code in EXIT_CODES if isinstance(error, kind))) from error
 
 
 def made(serverdir: Any, **options: Any) -> ReplicaConfig:  # noqa: ANN401 - the fields of Config

@@ -3,6 +3,7 @@
 It is the node's own, and can be lost at any time: then all blobs are looked at again.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -78,16 +79,17 @@ class Backlog:
                 local.delete(ABSENT, named.digest)
         self.progress = progress
 
-    def remove(self, digest: bytes, *, is_here: bool) -> None:
-        """Note that a blob is not missing any more: it came, or is not needed and not to be had.
+    def remove(self, digests: Iterable[bytes], *, is_here: bool) -> None:
+        """Note that blobs are not missing any more: they came, or are not needed and not to be had.
 
         Raises:
             StorageFull: no space; nothing was noted.
         """
         with translated(self._folder), self._env.write() as local:
-            local.delete(MISSING.name, digest)
-            if not is_here:
-                local.put(ABSENT, digest, b"")
+            for digest in digests:
+                local.delete(MISSING.name, digest)
+                if not is_here:
+                    local.put(ABSENT, digest, b"")
 
     def absent(self) -> int:
         """Return how many blobs were wanted that are neither needed nor to be had."""

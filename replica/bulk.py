@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from http import HTTPStatus
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 
@@ -20,6 +21,8 @@ from server.spool import Spool, full_disk_named
 FEWEST = 4  # files that are worth it
 THREADS = 8  # that wait for the disk
 
+T = TypeVar("T")
+
 
 class Bulk:
     """Fetches from the node that is asked first; what does not come so is fetched alone."""
@@ -30,9 +33,9 @@ class Bulk:
         sources: Callable[[], list[Source]],
         blobs: Blobs,
         spool: Spool,
-        on_kept: Callable[[bytes, int], None],
+        on_kept: Callable[[Sequence[tuple[bytes, int]]], None],
     ) -> None:
-        """Ask the first of *sources* over *session*; *on_kept* learns digest and size of each new blob."""
+        """Ask the first of *sources* over *session*; *on_kept* learns digests and sizes of new blobs."""
         self._session = session
         self._sources = sources
         self._blobs = blobs
@@ -62,8 +65,7 @@ class Bulk:
         if not found:
             return frozenset()
         await in_thread(self._keep, found)
-        for digest, content in found:
-            self._on_kept(digest, len(content))
+        self._on_kept([(digest, len(content)) for digest, content in found])
         return frozenset(digest for digest, _ in found)
 
     async def _receive(self, source: Source, wanted: Sequence[Named], found: list[tuple[bytes, bytes]]) -> None:
@@ -88,15 +90,31 @@ class Bulk:
     def _keep(self, found: Sequence[tuple[bytes, bytes]]) -> None:
         """Make blobs of *found*; blocking."""
         spooled = list[tuple[Path, bytes]]()
+
+        def write(item: tuple[bytes, bytes]) -> None:
+            digest, content = item
+            spooled.append((self._spool.write(content, synced=True), digest))
+
         try:
             with full_disk_named():
-                for digest, content in found:
-                    spooled.append((self._spool.write(content), digest))
-                self._blobs.publish_all(spooled, self._pool)
+                self._share(write, found)
+                self._blobs.publish_all_synced(spooled, self._share)
         except BaseException:
             for path, _ in spooled:
                 path.unlink(missing_ok=True)
             raise
+
+    def _share(self, work: Callable[[T], None], items: Sequence[T]) -> None:
+        """Do *work* with each of *items*: every thread has its share of them, for one is handed over at a price."""
+
+        def each(share: Sequence[T]) -> None:
+            for item in share:
+                work(item)
+
+        futures = [self._pool.submit(each, items[first::THREADS]) for first in range(min(THREADS, len(items)))]
+        wait(futures)  # all of them: after a failure nothing may come that is not cleared away
+        for future in futures:
+            future.result()
 
     def close(self) -> None:
         """End the threads."""

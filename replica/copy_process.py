@@ -8,9 +8,8 @@ import structlog
 
 from replica import first_copy
 from replica.config import ReplicaConfig
-from server import roles
+from server import locks, roles
 from server.process import run, until_death_of_parent
-from server.writer_process import lock
 
 TELL_S = 5.0  # between two words on how far it is
 
@@ -41,7 +40,7 @@ async def serve(plain: dict[str, Any], parent: int) -> None:
     told = _Told()
 
     async def copied() -> None:
-        with lock(config.layout):
+        with locks.of_writer(config.layout):
             await first_copy.run(config, told.progress, told.trouble)
         os._exit(roles.CHANGED)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from attrs import evolve
 
-from changelog import promise
+from changelog import promise, vouching
 from changelog.blobs import Blobs, sync_folder
 from changelog.env import Env
 from changelog.errors import Conflict
 from changelog.fold import VIEW_TABLES
-from replica.config import TOKEN_FILE
+from replica.config import TOKEN_FILE, ReplicaConfig
 from server import keys, replica_token
 from server.layout import Layout
 from server.replica_token import ReplicaToken
@@ -83,3 +83,13 @@ def read_token(layout: Layout) -> ReplicaToken:
 def is_enrolled(layout: Layout) -> bool:
     """Return whether the node in a data folder has, or had, the token of a replica."""
     return (layout.keys / TOKEN_FILE).exists()
+
+
+def lacks_copy(config: ReplicaConfig) -> bool:
+    """Return whether the log was never copied to its end."""
+    env = Env(config.layout.changelog, VIEW_TABLES, readonly=True, map_size=config.map_size)
+    try:
+        with env.read() as store:
+            return not vouching.find(store)
+    finally:
+        env.close()

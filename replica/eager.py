@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from changelog import log
 from changelog.blobs import Blobs
@@ -148,14 +148,13 @@ class Eager:
         try:
             is_worth_it = len(together) >= FEWEST
             here = await self._bulk.fetch([self._missing[each] for each in together]) if is_worth_it else frozenset()
+            self._remove(here, is_here=True)
         except BaseException:
             for each in together[1:]:
                 self._waiting.put_nowait(each)
             raise
         for each in together:
-            if each in here:
-                self._remove(each, is_here=True)
-            elif each != digest:
+            if each not in here and each != digest:
                 self._alone |= {each} if is_worth_it else set()
                 self._waiting.put_nowait(each)
         return digest in here
@@ -175,15 +174,18 @@ class Eager:
             self._fetches.failed.pop(digest, None)
             if self._tries[digest] < TRIES_OF_ABSENT:
                 raise  # a replica that is asked may be about to fetch it
-            self._remove(digest, is_here=False)
+            self._remove([digest], is_here=False)
         else:
-            self._remove(digest, is_here=True)
+            self._remove([digest], is_here=True)
 
-    def _remove(self, digest: bytes, *, is_here: bool) -> None:
-        self._backlog.remove(digest, is_here=is_here)
-        del self._missing[digest]
-        self._tries.pop(digest, None)
-        self._alone.discard(digest)
+    def _remove(self, found: Collection[bytes], *, is_here: bool) -> None:
+        if not found:
+            return
+        self._backlog.remove(found, is_here=is_here)
+        for digest in found:
+            del self._missing[digest]
+            self._tries.pop(digest, None)
+            self._alone.discard(digest)
         self.changed.set()
 
     def _pause(self, digest: bytes) -> None:

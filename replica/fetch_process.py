@@ -1,6 +1,7 @@
 """The one process of a replica that fetches files: each is fetched once, however many workers and clients want it."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
@@ -157,11 +158,11 @@ async def serve(plain: dict[str, Any], parent: int) -> None:
         await end([work])
 
 
-def keep_to_budget(parts: FetchParts, cache: Cache, digest: bytes, size: int) -> None:
-    """Tell *cache* of a new blob if it may be removed again; raises StorageFull if it can not be noted."""
+def keep_to_budget(parts: FetchParts, cache: Cache, kept: Sequence[tuple[bytes, int]]) -> None:
+    """Tell *cache* of new blobs that may be removed again; raises StorageFull if one can not be noted."""
     with parts.reader.snapshot() as store:
-        required = digests.is_required(store, digest)
-    if not required:
+        removable = [(digest, size) for digest, size in kept if not digests.is_required(store, digest)]
+    for digest, size in removable:
         with translated(parts.config.layout.local):
             cache.added(digest, size)
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import aiohttp
 import structlog
@@ -49,11 +49,11 @@ class Fetches:
         session: aiohttp.ClientSession,
         sources: Callable[[], list[Source]],
         third: ThirdSource,
-        on_kept: Callable[[bytes, int], None],
+        on_kept: Callable[[Sequence[tuple[bytes, int]]], None],
     ) -> None:
         """Ask *sources* in turn with *session*, then the *third* one.
 
-        *on_kept* learns digest and size of each new blob.
+        *on_kept* learns digests and sizes of new blobs.
         """
         self._on_kept = on_kept
         self._config = config
@@ -104,7 +104,7 @@ class Fetches:
             download.tell()  # before it is durable: whoever waits for the last byte has it now
             await in_thread(self._publish, sink)
             self.failed.pop(wanted.digest, None)
-            self._on_kept(sink.sha256, sink.size)
+            self._on_kept([(sink.sha256, sink.size)])
         except BaseException as error:
             sink.discard()
             if isinstance(error, LedgerpiError):

@@ -29,16 +29,6 @@ Progress = Callable[[int, int], None]  # entries that are here, and entries that
 Trouble = Callable[[str], None]  # why it waits
 
 
-def is_needed(config: ReplicaConfig) -> bool:
-    """Return whether the log was never copied to its end."""
-    env = Env(config.layout.changelog, VIEW_TABLES, readonly=True, map_size=config.map_size)
-    try:
-        with env.read() as store:
-            return not vouching.find(store)
-    finally:
-        env.close()
-
-
 async def run(config: ReplicaConfig, progress: Progress, trouble: Trouble) -> None:
     """Copy until nothing is left; the caller holds the lock. Who cannot be reached is asked again for ever.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import IO
 
 from changelog.errors import Conflict
+from server.layout import Layout
 
 
 def take(path: Path, taken: str) -> IO[bytes]:
@@ -20,3 +21,12 @@ def take(path: Path, taken: str) -> IO[bytes]:
         file.close()
         raise Conflict(taken) from error
     return file
+
+
+def of_writer(layout: Layout) -> IO[bytes]:
+    """Take the lock of a node's log and return the file that holds it.
+
+    Raises:
+        Conflict: a writer lives.
+    """
+    return take(layout.lock, f"another writer has {layout.serverdir}")

@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import frozen
@@ -48,27 +48,37 @@ class Spool:
         Raises:
             StorageFull: no space for it.
         """
-        path = self._folder / secrets.token_hex(16)
-        with full_disk_named():
-            try:
-                descriptor = os.open(path, _CREATE, MODE)
-            except FileNotFoundError:
-                self._folder.mkdir(0o700, parents=True, exist_ok=True)
-                descriptor = os.open(path, _CREATE, MODE)
+        path, descriptor = self._created()
         return SpooledFile(path, descriptor, self._executor)
 
-    def write(self, content: bytes) -> Path:
-        """Return a new file that holds *content*; blocking, not synced to the disk.
+    def write(self, content: bytes, *, synced: bool = False) -> Path:
+        """Return a new file that holds *content*; blocking, *synced* to the disk or not.
 
         Raises:
             StorageFull: no space for it; no file is left.
         """
-        with ExitStack() as when_refused:
-            file = self.create()
-            when_refused.callback(file.discard)
-            file.write_now(content)
-            when_refused.pop_all()
-        return file.path
+        path, descriptor = self._created()
+        try:
+            with full_disk_named():
+                _write(descriptor, content)
+                if synced:
+                    os.fsync(descriptor)
+        except BaseException:
+            path.unlink()
+            raise
+        finally:
+            os.close(descriptor)
+        return path
+
+    def _created(self) -> tuple[Path, int]:
+        """Return a new empty file and its descriptor."""
+        path = self._folder / secrets.token_hex(16)
+        with full_disk_named():
+            try:
+                return path, os.open(path, _CREATE, MODE)
+            except FileNotFoundError:
+                self._folder.mkdir(0o700, parents=True, exist_ok=True)
+                return path, os.open(path, _CREATE, MODE)
 
     def clear(self) -> int:
         """Remove every file of the folder and return how many; call it before the first upload."""
@@ -139,16 +149,6 @@ class SpooledFile:
         else:  # closed now, the thread could write to whatever file gets the number next
             self._running.add_done_callback(lambda _: self._close())
 
-    def write_now(self, content: bytes) -> None:
-        """Write *content* as the whole file and close it; blocking.
-
-        Raises:
-            StorageFull: no space for it.
-        """
-        self.size = len(content)
-        self._write([content])
-        self._close()
-
     async def _written(self) -> None:
         if self._running is not None:
             await asyncio.wrap_future(self._running)
@@ -160,10 +160,8 @@ class SpooledFile:
 
     def _write(self, batch: list[bytes]) -> None:
         content = b"".join(batch)
-        rest = memoryview(content)
         with full_disk_named():
-            while rest:
-                rest = rest[os.write(self.descriptor, rest) :]
+            _write(self.descriptor, content)
         for digest in (self._sha256, self._blake2b, self._md5):
             digest.update(content)
 
@@ -171,6 +169,12 @@ class SpooledFile:
         if self.descriptor >= 0:
             descriptor, self.descriptor = self.descriptor, -1
             os.close(descriptor)
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from attrs import frozen
 from changelog import log
 from changelog.copying import Batch, Known
 from changelog.errors import InvalidEntry, InvalidForm
-from changelog.packing import Packing, unpackb
+from changelog.packing import Packing, packb, unpackb
 from changelog.tables import Store
 from server.wire import MAX_FRAME, Frame, framed
 
@@ -62,7 +62,7 @@ def cursor_of(store: Store, origin: str) -> Cursor:
 
 def batch_frame(batch: Batch, *, deflated: bool = False) -> bytes:
     """Return the frame of a batch; one that is small, or so alike that it would look like a bomb, is not *deflated*."""
-    raw = _BATCHES.pack(batch) if deflated else b""
+    raw = packb(_BATCHES.plain(batch)) if deflated else b""
     packed = zlib.compress(raw, LEVEL) if len(raw) >= SMALL else b""
     if packed and len(raw) <= _most(packed):
         return framed(DEFLATED, packed)

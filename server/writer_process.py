@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import IO, Any
+from typing import Any
 
 import structlog
 import uvloop
@@ -27,7 +27,6 @@ from server.connection import Connection
 from server.copies import Copies
 from server.decide import decide
 from server.garbage import look_seldom
-from server.layout import Layout
 from server.logs import configure_logs
 from server.wire import Frame, death_of_parent, error_frame, listen, tell_ready, wake
 from server.writer_service import Reply, WriterService
@@ -216,15 +215,6 @@ class PrimaryService(WriterService):
         return ()
 
 
-def lock(layout: Layout) -> IO[bytes]:
-    """Take the node's lock and return the file that holds it.
-
-    Raises:
-        Conflict: another writer lives.
-    """
-    return locks.take(layout.lock, f"another writer has {layout.serverdir}")
-
-
 def now() -> int:
     """Return microseconds since 1970."""
     return time.time_ns() // 1_000
@@ -249,7 +239,7 @@ def run(make: Callable[[dict[str, Any]], WriterService]) -> None:
         signal.signal(number, signal.SIG_IGN)  # the supervisor says when to end
     configure_logs()
     plain = json.loads(sys.argv[1])
-    held = lock(Config.of(plain).layout)
+    held = locks.of_writer(Config.of(plain).layout)
 
     async def made_and_served() -> None:
         service = make(plain)

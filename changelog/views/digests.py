@@ -24,8 +24,8 @@ DIGESTS = Table("digests", Digest)
 
 def name(store: Store, kind: bytes, digest: bytes, row: Digest) -> None:
     """Note that an entry names *digest*, unless one did before; b"" names nothing."""
-    if digest and DIGESTS.get(store, kind + digest) is None:
-        DIGESTS.put(store, kind + digest, row)
+    if digest:
+        DIGESTS.put_new(store, kind + digest, row)
 
 
 def named(store: Store, kind: bytes, start: bytes = b"") -> Iterator[tuple[bytes, Digest]]:

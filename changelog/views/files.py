@@ -59,8 +59,9 @@ def on_file_uploaded(store: Store, event: FileUploaded, stamp: Stamp) -> None:
     before = FILES.get(store, key)
     if before is None:
         serials.count(store, FILES_OF, release.incarnation, 1)
-    overwrites = 0 if before is None else before.overwrites + 1
-    FILES.put(store, key, _new_row(event, stamp.serial, overwrites))
+        FILES.begin(store, key, _new_row(event, stamp.serial, 0))
+    else:
+        FILES.put(store, key, _new_row(event, stamp.serial, before.overwrites + 1))
     NAMED.put(store, file_key(project.incarnation, event.filename), Named(event.version))
     link = Link(event.project, project.incarnation, event.version, release.incarnation)
     LINKS.put(store, link_key(event.index, event.sha256, event.filename), link)

@@ -82,12 +82,12 @@ def ensure_release(
     project = find(store, index, name)
     if project is None:
         project = Project(serial, serial, Status.ACTIVE, "")
-        PROJECTS.put(store, project_key(index, name), project)
+        PROJECTS.begin(store, project_key(index, name), project)
     key = release_key(project.incarnation, version)
     release = RELEASES.get(store, key)
     if release is None:
         release = Release(serial, serial, metadata)
-        RELEASES.put(store, key, release)
+        RELEASES.begin(store, key, release)
         serials.count(store, RELEASES_OF, project.incarnation, 1)
     elif metadata not in (b"", release.metadata):
         RELEASES.put(store, key, changed(release, since=serial, metadata=metadata))

@@ -23,8 +23,9 @@ def of_indexes(store: Store) -> int:
 
 def touch_project(store: Store, index: int, project: ProjectName, serial: int) -> None:
     """Note that entry *serial* changed what index *index* shows of *project*."""
-    store.put(TABLE, b"i" + serial_key(index), serial_key(serial))
-    store.put(TABLE, _project_key(index, project), serial_key(serial))
+    key, now = serial_key(index), serial_key(serial)
+    store.put(TABLE, b"i" + key, now)
+    store.put(TABLE, b"p" + key + project.encode(), now)
 
 
 def of_index(store: Store, index: int) -> int:

@@ -1,9 +1,11 @@
 """Many small files in one answer: what a node sends, and what a replica takes of it."""
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator, Sequence
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import requests
 from attrs import frozen
 
 from changelog.blobs import Blobs
+from changelog.errors import StorageFull
 from changelog.views import digests
 from replica import tail
 from replica.bulk import Bulk
@@ -85,8 +88,8 @@ class Fetching:
             finally:
                 bulk.close()
 
-    def note(self, digest: bytes, size: int) -> None:
-        self.kept.append((digest, size))
+    def note(self, kept: Sequence[tuple[bytes, int]]) -> None:
+        self.kept.extend(kept)
 
     def here(self) -> list[bytes]:
         """Return those of the files that are blobs."""
@@ -107,6 +110,44 @@ async def test_what_comes_is_kept(fetching: Fetching) -> None:
     found = await fetching.fetch(ok(b"".join(map(framed, FILES))))
     assert sorted(found) == sorted(fetching.here()) == sorted(named.digest for named in WANTED)
     assert fetching.kept == [(named.digest, named.size) for named in WANTED]
+
+
+async def test_files_are_on_the_disk_before_they_have_names_and_the_names_after(
+    fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = list[str]()
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        fsync(descriptor)
+        steps.append("folder" if path.is_dir() else "file")
+
+    def renamed(source: Path, target: str) -> None:
+        replace(source, target)
+        steps.append("name")
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    await fetching.fetch(ok(b"".join(map(framed, FILES))))
+    folders = {named.digest[0] for named in WANTED}
+    assert steps == ["file"] * len(FILES) + ["name"] * len(FILES) + ["folder"] * len(folders)
+
+
+async def test_nothing_is_left_of_files_for_which_there_is_no_space(
+    fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = count()
+
+    def full(_: int) -> None:
+        if next(calls) == 2:  # neither the first nor the last
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageFull):
+        await fetching.fetch(ok(b"".join(map(framed, FILES))))
+    assert fetching.here() == []
+    assert fetching.kept == []
 
 
 async def test_absent_and_other_bytes_are_left_out(fetching: Fetching) -> None:

@@ -367,7 +367,7 @@ async def test_files_of_mirrors_are_kept_to_the_budget(
     with beside(eager, tmp_path, 1) as parts:
         tested = cache.Cache(parts)
         for content in (dist.content, uploaded.content):
-            keep_to_budget(parts, tested, sha256(content).digest(), len(content))
+            keep_to_budget(parts, tested, [(sha256(content).digest(), len(content))])
         await asyncio.to_thread(until, lambda: not blob(eager, dist.content).exists())
         tested.close()
     assert is_here(eager, uploaded.content)

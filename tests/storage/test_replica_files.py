@@ -119,7 +119,7 @@ def test_a_backlog_goes_on_with_the_same_files_and_the_same_log_only(tmp_path: P
         named = Named(bytes(32), digests.BLOB, 5, 3)
         backlog = Backlog(folder, ("all",), store)
         backlog.looked(Looked(size, 2, (named,)), log.root(store, size))
-        backlog.remove(bytes(32), is_here=False)
+        backlog.remove([bytes(32)], is_here=False)
         backlog.looked(Looked(size, 0, (named,)), log.root(store, size))
         assert backlog.absent() == 0
         backlog.close()

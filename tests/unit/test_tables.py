@@ -52,6 +52,28 @@ def test_a_row_that_was_never_there_is_none(store: Store) -> None:
     assert not ROWS.was(store, b"k")
 
 
+def test_a_value_that_is_there_is_not_replaced_by_a_new_one(store: Store) -> None:
+    assert store.put_new("plain", b"k", b"first")
+    assert not store.put_new("plain", b"k", b"second")
+    assert store.get("plain", b"k") == b"first"
+    PLAIN.put_new(store, b"l", Row(1, "first"))
+    PLAIN.put_new(store, b"l", Row(2, "second"))
+    assert PLAIN.get(store, b"l") == Row(1, "first")
+
+
+def test_many_values_are_put_at_once_and_replace_those_that_are_there(env: Env) -> None:
+    with env.write() as store:
+        store.put("plain", b"k", b"before")
+        store.put_all("plain", [(b"a", b"1"), (b"k", b"2"), (b"b", b"3")])
+        assert list(store.scan("plain")) == [(b"a", b"1"), (b"b", b"3"), (b"k", b"2")]
+
+
+def test_a_row_that_begins_has_no_past(store: Store) -> None:
+    ROWS.begin(store, b"k", Row(4, "first"))
+    assert ROWS.get(store, b"k") == Row(4, "first")
+    assert not ROWS.was(store, b"k")
+
+
 def test_deleting_tells_whether_it_was_there(store: Store) -> None:
     store.put("plain", b"k", b"v")
     assert store.delete("plain", b"k")
