@@ -1,6 +1,5 @@
 """``/`` and ``/{user}``."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -112,8 +111,7 @@ def shown(store: Store, name: UserName, row: User, caller: Caller) -> dict[str, 
 def texts_of(store: Store, commitment: bytes) -> dict[str, Any]:
     """Return the texts in a private record; none where it was erased or never was."""
     stored = store.get("records", commitment) if commitment else None
-    texts: dict[str, Any] = {} if stored is None else json.loads(records.from_stored(stored).payload)
-    return texts
+    return {} if stored is None else options.texts_in(records.from_stored(stored).payload)
 
 
 def existing(store: Store, name: UserName) -> User:
