@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -43,17 +44,16 @@ def export_devpi(
     if hard_links and folder.resolve().parent.stat().st_dev != layout.serverdir.stat().st_dev:
         raise click.UsageError(f"--hard-links: {folder} and {layout.serverdir} are not on one file system")
     bring_views_up(Config(layout.serverdir))
-    reader = Reader(layout.changelog)
-    try:
-        with tempfile.TemporaryDirectory() as scratch, progress.shown() as shown:
-            report = Report(Path(scratch) / "findings")
-            source = Source(reader, Blobs(layout.blobs), f"ledgerpi {version('ledgerpi')}")
-            run(source, folder, report, shown, hard_links=hard_links)
-            report.show()
-            if report_file is not None:
-                report.write(report_file)
-            report.close()
-    finally:
-        reader.close()
+    with (
+        closing(Reader(layout.changelog)) as reader,
+        tempfile.TemporaryDirectory() as scratch,
+        closing(Report(Path(scratch) / "findings")) as report,
+        progress.shown() as shown,
+    ):
+        source = Source(reader, Blobs(layout.blobs), f"ledgerpi {version('ledgerpi')}")
+        run(source, folder, report, shown, hard_links=hard_links)
+        report.show()
+        if report_file is not None:
+            report.write(report_file)
     if not report.is_whole:
         sys.exit(LEFT_OUT)

@@ -10,7 +10,7 @@ from changelog import contents, records
 from changelog.blobs import Blobs
 from changelog.names import FileName, IndexName, ProjectName, UserName, Version, documentation_name
 from changelog.tables import Store
-from changelog.views import documentation, files, history, projects, results
+from changelog.views import documentation, files, history, projects, results, tokens
 from changelog.views.documentation import Documentation
 from changelog.views.files import File
 from changelog.views.indexes import Index
@@ -44,6 +44,8 @@ class ReleaseDump:
 def user(store: Store, name: UserName, row: User, report: Report) -> dict[str, Any]:
     """Return a user with the password's hash."""
     times = {"created": _utc(row.created), "modified": _utc(row.modified)}
+    for token, _ in tokens.of_user(store, row.incarnation):
+        report.left_out(f"user {name}", f"the token {token}: {NO_PLACE}")
     return {**texts_of(store, row.profile), **times, **_password(store, name, row, report), "username": name}
 
 

@@ -17,6 +17,7 @@ MAX_VALUE = 64 << 20  # characters of one value
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SPECIAL = "\\ud"  # begins the escape of a surrogate, which may be alone
+_BEHIND = frozenset(" \t\n\r,:]}")  # what ends a value; a number without it may have lost its other part
 _DECODER = json.JSONDecoder()
 
 
@@ -72,20 +73,19 @@ class Text:
             InvalidForm: it is no JSON, nested too deep, or too large.
         """
         self._peek()
-        begin = self._at
         while True:
             try:
-                found, end = _DECODER.raw_decode(self._window, begin)
+                found, end = _DECODER.raw_decode(self._window, self._at)
             except json.JSONDecodeError as error:
                 if not self._more():
                     raise self._wrong(error.msg) from error
             except (RecursionError, ValueError) as error:  # ValueError: a number of thousands of digits
                 raise self._wrong(str(error)) from error
             else:
-                if end < len(self._window) or not self._more():  # a number may go on behind the window
+                if self._window[end : end + 1] in _BEHIND or self._is_whole:
                     break
-            begin = self._at
-        text = self._window[begin:end]
+                self._more()  # a number may go on behind the window
+        text = self._window[self._at : end]
         self._at = end
         if _SPECIAL in text.lower():
             found = _without_surrogates(found)
@@ -140,7 +140,7 @@ class Text:
             raise self._wrong(f"not UTF-8: {error.reason}") from error
         except OSError as error:
             raise self._wrong(f"it can not be read: {error.strerror}") from error
-        self._window, self._at = self._window[self._at :] + piece, 0
+        self._window, self._at, self._is_whole = self._window[self._at :] + piece, 0, not piece
         return bool(piece)
 
     def _wrong(self, why: str) -> InvalidForm:
