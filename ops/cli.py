@@ -11,8 +11,11 @@ from ops.printable import printable
 COMMANDS = {  # command: module, where it has the command's name, with _ for -
     "alarms": "ops.alarms",
     "cluster": "ops.cluster",
+    "compare-devpi": "ops.compare_devpi",
     "explain": "ops.explain",
+    "export-devpi": "ops.export_devpi",
     "gen-config": "ops.gen_config",
+    "import-devpi": "ops.import_devpi",
     "init": "ops.init",
     "log": "ops.log",
     "passwd": "ops.passwd",

@@ -16,6 +16,8 @@ from server.token_commands import CreateToken, RevokeToken, SetTokenKey
 
 OPERATOR = ":operator"  # a command of the command line, on this machine
 UPSTREAM = ":upstream"  # the process that asks upstreams
+IMPORT = ":import"  # an import, about what another server had
+UPGRADE = ":upgrade"  # the writer, who hashes a password that was right in a better way
 REPLICA = ":replica"  # a replica, about itself
 
 

@@ -84,6 +84,12 @@ def parse_lenient(filename: str, project: str, version: str) -> Distribution:
     return Distribution(name, wanted, spelled, filetype, pyversion)
 
 
+def kind_of(filename: str) -> tuple[str, str]:
+    """Return file type and Python version of any *filename*, as :class:`Distribution` has them; nothing is judged."""
+    extension = archive_extension(filename)
+    return _kind(filename[: len(filename) - len(extension)], extension)
+
+
 def archive_extension(filename: str) -> str:
     """Return the lower-case extension of :data:`EXTENSIONS` that *filename* ends in, or ``""``."""
     lower = filename.lower()

@@ -103,6 +103,12 @@ def parse_texts(body: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any
     return texts
 
 
+def texts_in(payload: bytes) -> dict[str, Any]:
+    """Return the texts that :func:`merged_texts` made *payload* from."""
+    texts: dict[str, Any] = json.loads(payload) if payload else {}
+    return texts
+
+
 def merged_texts(old: Mapping[str, Any], new: Mapping[str, Any]) -> bytes:
     """Return the private record of *old* changed by *new*, where an empty value drops a key; b"" if nothing is left."""
     texts = {key: value for key, value in {**old, **new}.items() if value not in ("", None)}

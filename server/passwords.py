@@ -15,6 +15,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from attrs import define
 
 from changelog.errors import InvalidInput, TooManyAttempts
+from server import old_passwords
 
 WINDOW_S = 60.0  # in which attempts are counted
 USER_FACTOR = 10  # a user may be tried this many times more from everywhere together
@@ -48,10 +49,11 @@ def checked_hash(text: str) -> bytes:
 
 def matches(stored: bytes | None, password: str) -> bool:
     """Return whether *password* has the hash *stored*; None is checked against nobody's."""
+    is_old = stored is not None and old_passwords.is_old(stored)
     try:
-        _HASHER.verify(_nobodys() if stored is None else stored.decode(), password)
+        _HASHER.verify(_nobodys() if stored is None or is_old else stored.decode(), password)
     except (VerificationError, InvalidHashError):
-        return False
+        return stored is not None and is_old and old_passwords.matches(stored, password)
     return stored is not None
 
 
@@ -91,6 +93,10 @@ class PasswordChecks:
             self._running[key] = running
             running.add_done_callback(lambda _: self._running.pop(key, None))
         return await asyncio.shield(running)
+
+    async def hash(self, password: str) -> bytes:
+        """Return :func:`hashed`."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, hashed, password)
 
     def close(self) -> None:
         """End the threads."""

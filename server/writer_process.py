@@ -15,11 +15,12 @@ import uvloop
 from changelog import log, promise
 from changelog.errors import Conflict, LedgerpiError, NotPrimary, StorageFull, Unauthenticated
 from changelog.names import UserName
+from changelog.records import new_record
 from changelog.tables import Store
 from changelog.views import cluster, users
 from changelog.vouching import VOUCHED, Vouched
 from changelog.writer import Committed, Decision, Outcome, Proposal, Writer
-from server import ballots, durability, keys, locks, logins, roles
+from server import ballots, durability, keys, locks, logins, roles, upgrade
 from server.acks import Ack
 from server.commands import REPLICA, Caller, Join, Request
 from server.config import Config
@@ -143,6 +144,27 @@ class PrimaryService(WriterService):
             report(outcome)
         self.tell_watchers()
 
+    async def check(self, user: str, password: str, address: str) -> tuple[int]:
+        """As its base; an old hash is replaced, and the login is one by the new hash."""
+        (serial,) = await super().check(user, password, address)
+        with self.env.read() as store:
+            wanted = upgrade.is_wanted(store, user, serial)
+        if not wanted:
+            return (serial,)
+        secret = new_record(await self.checks.hash(password))
+        outcome = await self._outcome(upgrade.proposal(user, serial, secret))
+        if isinstance(outcome, Conflict):  # another login was faster
+            return await super().check(user, password, address)
+        return (outcome.last if isinstance(outcome, Committed) else serial,)
+
+    async def _outcome(self, proposal: Proposal) -> Outcome:
+        """Return what became of *proposal*, of which nobody waits for copies."""
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        if self._shut or self._is_old:
+            return NotPrimary(self._is_old or self._shut)
+        self._propose(proposal, done.set_result)
+        return await done
+
     async def _login(self, user: str, password: str, address: str) -> tuple[str]:
         """Return a token."""
         (serial,) = await self.check(user, password, address)
@@ -180,12 +202,8 @@ class PrimaryService(WriterService):
 
     async def _join(self, name: str, node_key: bytes, cosigner_key: bytes, url: str) -> Reply:
         """Make a replica a member, or note what changed about it, and return its number."""
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         caller, command = Caller(REPLICA, 0), Join(name, node_key, cosigner_key, url)
-        if self._shut or self._is_old:
-            raise NotPrimary(self._is_old or self._shut)
-        self._propose(Proposal(lambda store: decide(store, caller, command), REPLICA), done.set_result)
-        outcome = await done
+        outcome = await self._outcome(Proposal(lambda store: decide(store, caller, command), REPLICA))
         if isinstance(outcome, LedgerpiError):
             raise outcome
         if isinstance(outcome, Committed):

@@ -55,7 +55,7 @@ class WriterService:
         }
         self.node_key = keys.load(layout.keys, keys.NODE_KEY)
         self.on_role_change: Callable[[], None] = _end_soon
-        self._checks = PasswordChecks(config.login_attempts, config.password_memory_s)
+        self.checks = PasswordChecks(config.login_attempts, config.password_memory_s)
         self._uses = LastUses(layout.token_uses)
         self._tasks: set[asyncio.Task[None]] = set()
         self._watching: set[tuple[Connection, int]] = set()
@@ -93,7 +93,7 @@ class WriterService:
     def close(self) -> None:
         """Close the environment; what was not answered is unknown to those who asked."""
         self.closed = True
-        self._checks.close()
+        self.checks.close()
         self._uses.write()
         self.env.close()
 
@@ -154,7 +154,7 @@ class WriterService:
             row = users.find(store, UserName(user))
             stored = None if row is None else store.get("records", row.password)
         phc = None if stored is None else records.from_stored(stored).payload
-        good = await self._checks.check(user, address, password, phc)
+        good = await self.checks.check(user, address, password, phc)
         if not good or row is None:
             raise Unauthenticated(f"wrong password for {user}, or no such user")
         return (row.password_serial,)

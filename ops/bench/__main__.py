@@ -12,7 +12,18 @@ from typing import TypeVar
 import click
 from attrs import evolve
 
-from ops.bench import big, corpus, mirror, mirror_bars, replica_bars, replica_million, replicas, report, rounds
+from ops.bench import (
+    big,
+    corpus,
+    importing,
+    mirror,
+    mirror_bars,
+    replica_bars,
+    replica_million,
+    replicas,
+    report,
+    rounds,
+)
 from ops.bench.bars import Bar, bars
 from ops.bench.figures import Figures
 from ops.bench.processes import BenchError
@@ -28,6 +39,7 @@ _QUICK = rounds.Wish(corpus.QUICK, rounds=1, window_s=1.0, upload_limit_s=1.0)
 @click.option("--big", "is_big", is_flag=True, help="100,000 files and projects, ledgerpi only.")
 @click.option("--mirror", "is_mirror", is_flag=True, help="Mirrors of a local upstream, proxpi among them.")
 @click.option("--replicas", "is_replicas", is_flag=True, help="New replicas; with --big, of a million entries.")
+@click.option("--import", "is_import", is_flag=True, help="A dump into both, beside devpi-import.")
 @click.option("--rows", "pattern", default="*", show_default=True, help="Rows to run, as in a shell.")
 @click.option("--rounds", "count", type=click.IntRange(1), help="Default: 3, with --quick 1.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures here.")
@@ -37,6 +49,7 @@ def main(  # noqa: PLR0913 - one for each option
     is_big: bool,
     is_mirror: bool,
     is_replicas: bool,
+    is_import: bool,
     pattern: str,
     count: int | None,
     json_file: Path | None,
@@ -51,6 +64,9 @@ def main(  # noqa: PLR0913 - one for each option
         if is_big and is_replicas:
             entries = replica_million.QUICK if quick else replica_million.FULL
             figures, judged = replica_million.run(_CACHE, entries, say), replica_million.bars()
+        elif is_import:
+            plan = importing.QUICK if quick else importing.FULL
+            figures, judged = importing.run(_CACHE, plan, say), importing.bars()
         elif is_replicas:
             of_replicas = _asked(replicas.QUICK_WISH if quick else replicas.FULL_WISH, pattern, count)
             figures, judged = replicas.run(of_replicas, _CACHE, say), replica_bars.bars()

@@ -6,6 +6,7 @@ The pages and files served after an import are those of uploads; the size on dis
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from attrs import Factory, define
@@ -36,9 +37,14 @@ class _Index:
 
 
 def write(plan: corpus.Plan, dump: Path) -> None:
-    """Write the corpus of *plan* in devpi's export format 2 into the new folder *dump*."""
+    """Write the corpus of *plan* in devpi's export format 2 into the folder *dump*."""
+    write_releases(corpus.releases(plan), dump)
+
+
+def write_releases(releases: Iterable[corpus.Release], dump: Path) -> None:
+    """As :func:`write`, of any releases of the two indexes."""
     indexes = {name: _Index() for name in (corpus.DEV, corpus.GROWN)}
-    for release in corpus.releases(plan):
+    for release in releases:
         indexes[release.index].add(release, dump)
     exported = {name: index.exported() for name, index in indexes.items()}
     everything = {"dumpversion": "2", "users": {}, "indexes": exported}

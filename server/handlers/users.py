@@ -1,6 +1,5 @@
 """``/`` and ``/{user}``."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -129,8 +128,7 @@ def _is_shown(store: Store, base: IndexName, caller: Caller) -> bool:
 def texts_of(store: Store, commitment: bytes) -> dict[str, Any]:
     """Return the texts in a private record; none where it was erased or never was."""
     stored = store.get("records", commitment) if commitment else None
-    texts: dict[str, Any] = {} if stored is None else json.loads(records.from_stored(stored).payload)
-    return texts
+    return {} if stored is None else options.texts_in(records.from_stored(stored).payload)
 
 
 def existing(store: Store, name: UserName) -> User:
