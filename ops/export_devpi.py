@@ -11,6 +11,7 @@ import click
 from changelog.blobs import Blobs
 from changelog.reader import Reader
 from ops import progress
+from ops.configured import Configured
 from ops.devpi.exporting import Source, run
 from ops.devpi.report import Report
 from ops.import_devpi import LEFT_OUT
@@ -21,9 +22,10 @@ from server.layout import Layout
 
 
 @click.command(
+    cls=Configured,
     epilog="""\b
 Example:
-  ledgerpi export-devpi --serverdir /srv/ledgerpi /srv/dump"""
+  ledgerpi export-devpi --serverdir /srv/ledgerpi /srv/dump""",
 )
 @serverdir_option
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))

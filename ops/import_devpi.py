@@ -14,6 +14,7 @@ from changelog.fold import VIEW_TABLES
 from changelog.views import cluster
 from changelog.writer import Writer
 from ops import progress
+from ops.configured import Configured
 from ops.devpi.importing import Options, Target, run
 from ops.devpi.report import Report
 from ops.node import locked, serverdir_option
@@ -28,10 +29,11 @@ LEFT_OUT = 3  # exit code: imported, but not all of it
 
 
 @click.command(
+    cls=Configured,
     epilog="""\b
 Example:
   ledgerpi init --serverdir /srv/ledgerpi --no-root-pypi
-  ledgerpi import-devpi --serverdir /srv/ledgerpi /srv/dump"""
+  ledgerpi import-devpi --serverdir /srv/ledgerpi /srv/dump""",
 )
 @serverdir_option
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
