@@ -15,7 +15,7 @@ from server.parts import Parts
 from server.positions import MIN_POSITION, POSITION, Position, has_prefix, of_head, reached, wanted, without_prefix
 from server.proxies import Proxies
 from server.requests import SERIAL, index_of, path_segments, project_of
-from server.routes import ALWAYS, OWN, ROUTES, Handler, shape
+from server.routes import ALWAYS, OWN, REFRESH, ROUTES, Handler, shape
 
 INSTALLERS = ("pip/", "uv/", "setuptools/", "distribute/", "pex/")
 JSON_TYPE = "application/json"
@@ -98,7 +98,7 @@ class App:
         handler = methods.get(method)
         if handler is None:
             return _not_allowed(methods)
-        await readers.admit(self._parts, request, segments)
+        await readers.admit(self._parts, request, segments, reads=method == "GET" or form == REFRESH)
         if method == "GET":
             handler = _by_client(request, segments, handler, slash=slash)
         return await handler(self._parts, request, segments)

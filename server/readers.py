@@ -5,6 +5,8 @@ Where everybody may read the index and all its bases, credentials are not looked
 
 from aiohttp import web
 
+from changelog.names import IndexName, ProjectName
+from changelog.tables import Store
 from server import followers
 from server.auth import credentials
 from server.commands import NOBODY, REPLICA, Caller
@@ -18,8 +20,10 @@ READS = ("GET", "HEAD")
 WHOSE = ("", "public", "private")  # words of Cache-Control
 
 
-async def admit(parts: Parts, request: web.BaseRequest, segments: list[str]) -> None:
+async def admit(parts: Parts, request: web.BaseRequest, segments: list[str], *, reads: bool) -> None:
     """Check that who sends *request* may know of the index that the path begins with, and note who it is.
+
+    One that *reads* may do that too; what else the caller may is asked by who does it.
 
     Raises:
         Unauthenticated: who it is has to be known, or the credentials are wrong.
@@ -35,7 +39,7 @@ async def admit(parts: Parts, request: web.BaseRequest, segments: list[str]) -> 
             return
     caller = await _caller(parts, request)
     with parts.reader.snapshot() as store:
-        parts.sources.check(store, name, caller, reads=request.method in READS)
+        parts.sources.check(store, name, caller, reads=reads)
     request[READER] = caller
 
 
@@ -53,6 +57,12 @@ def keep_private(answer: web.StreamResponse) -> None:
         return
     headers["Cache-Control"] = ", ".join(["private", *(word for word in said if word not in WHOSE)])
     headers["Vary"] = f"{headers['Vary']}, {CREDENTIALS}" if "Vary" in headers else CREDENTIALS
+
+
+def check_project(parts: Parts, request: web.BaseRequest, store: Store, index: IndexName, project: ProjectName) -> None:
+    """Raise NotFound where a file of *project* would be read by a token that is not for it."""
+    if request.method in READS:
+        parts.sources.order(store, index, reader_of(request), project)
 
 
 async def _caller(parts: Parts, request: web.BaseRequest) -> Caller:

@@ -14,7 +14,7 @@ from changelog.views.page import Status
 from changelog.views.results import Result
 from server.handlers.sending import Served
 from server.parts import Parts
-from server.readers import reader_of
+from server.readers import check_project
 from server.requests import index_of
 
 RESULT_TYPE = "application/json"
@@ -50,7 +50,7 @@ def find(parts: Parts, request: web.BaseRequest, store: Store, segments: list[st
     link = links.linked(store, index, digest, filename)
     if link is None:
         raise NotFound(f"no such file in {name}: {filename}")
-    parts.sources.order(store, name, reader_of(request), link.project)  # or NotFound
+    check_project(parts, request, store, name, link.project)
     row: File | Documentation | Result | None = files.behind(store, index, link, digest, filename)
     if row is None and filename == documentation_name(link.project, link.version):
         row = documentation.behind(store, index, link, digest)

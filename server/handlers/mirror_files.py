@@ -143,7 +143,7 @@ async def find(parts: Parts, request: web.BaseRequest, segments: list[str]) -> F
                 found = _look_up(parts, store, source, project, filename, digest)
         if found is not None:
             with parts.reader.snapshot() as store:
-                parts.sources.order(store, name, readers.reader_of(request), project)  # or NotFound
+                readers.check_project(parts, request, store, name, project)
             return found
         if any(look.known for look in looks):
             _raise_if_gone(parts, source, project, filename, digest)

@@ -28,13 +28,15 @@ OPERATORS = ("or", "and")
 
 async def search(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Answer ``search({"name": words, "summary": words}, "or")`` for an index and its bases; else a fault."""
+    name, reader = index_of(segments), reader_of(request)
+    with parts.reader.snapshot() as store:
+        parts.sources.check(store, name, reader, reads=True)  # a token that is not for reading
     try:
         words, is_any = _asked(await body_bytes(request, MAX_BODY))
-        name = index_of(segments)
 
         def find() -> list[Hit]:
             with parts.reader.snapshot() as store:
-                return searching.find(parts, store, name, words, is_any=is_any, reader=reader_of(request))
+                return searching.find(parts, store, name, words, is_any=is_any, reader=reader)
 
         hits = await for_reading(find)
     except LedgerpiError as error:  # an XML-RPC client reads no other answer than 200
