@@ -5,17 +5,19 @@ Where everybody may read the index and all its bases, credentials are not looked
 
 from aiohttp import web
 
+from changelog.errors import LedgerpiError
 from changelog.names import IndexName, ProjectName
 from changelog.tables import Store
 from server import followers
 from server.auth import credentials
 from server.commands import NOBODY, REPLICA, Caller
 from server.parts import Parts
-from server.requests import index_of
+from server.requests import body_bytes, index_of
 
 READER = web.RequestKey("reader", Caller)  # of a request whose answer is for nobody else
 CREDENTIALS = "Authorization, X-Devpi-Auth"  # what such an answer varies by
 OWNERS = ("PUT", "DELETE")  # of an index: only its owner may, and nobody else learns whether there is one
+MAX_TAKEN = 64 << 10  # bytes of a body that is read though it is refused
 READS = ("GET", "HEAD")
 WHOSE = ("", "public", "private")  # words of Cache-Control
 
@@ -37,9 +39,13 @@ async def admit(parts: Parts, request: web.BaseRequest, segments: list[str], *, 
     with parts.reader.snapshot() as store:
         if parts.sources.are_public(store, name):
             return
-    caller = await _caller(parts, request)
-    with parts.reader.snapshot() as store:
-        parts.sources.check(store, name, caller, reads=reads)
+    try:
+        caller = await _caller(parts, request)
+        with parts.reader.snapshot() as store:
+            parts.sources.check(store, name, caller, reads=reads)
+    except LedgerpiError:
+        await _take_small_body(request)
+        raise
     request[READER] = caller
 
 
@@ -63,6 +69,13 @@ def check_project(parts: Parts, request: web.BaseRequest, store: Store, index: I
     """Raise NotFound where a file of *project* would be read by a token that is not for it."""
     if request.method in READS:
         parts.sources.order(store, index, reader_of(request), project)
+
+
+async def _take_small_body(request: web.BaseRequest) -> None:
+    """Read a body that is soon there, as who handles such a request would have: a PUSH may follow it at once."""
+    is_small = (request.content_length or MAX_TAKEN + 1) <= MAX_TAKEN
+    if request.can_read_body and is_small and "Expect" not in request.headers:
+        await body_bytes(request, MAX_TAKEN)
 
 
 async def _caller(parts: Parts, request: web.BaseRequest) -> Caller:

@@ -1,5 +1,6 @@
 """Indexes that not everybody may read: what each is told of them, and that no cache gives it to another."""
 
+import xmlrpc.client
 from collections.abc import Iterator
 
 import pytest
@@ -326,3 +327,38 @@ def test_a_public_index_with_a_public_base_is_for_all_caches(nobody: Client, own
         answer = nobody.get(path, ANY)
         assert "public" in answer.headers["Cache-Control"]
         assert "Authorization" not in answer.headers.get("Vary", "")
+
+
+def push(client: Client, source: str, target: str) -> requests.Response:
+    return client.ask("POST", source, json={"name": "demo", "version": "1.0", "targetindex": target})
+
+
+def test_a_push_tells_nothing_of_a_target_that_is_private(nobody: Client, stranger: Client, private: str) -> None:
+    source = make_index(stranger)
+    assert stranger.upload(source, wheel()).status_code == 200
+    for client, status in ((stranger, 404), (nobody, 401)):
+        answer = push(client, source, private)
+        assert answer.status_code == status
+        assert answer.text.replace(private, f"{private}x") == push(client, source, f"{private}x").text
+
+
+def test_what_is_pushed_out_of_a_private_index_does_not_name_it(
+    nobody: Client, owner: Client, private: str, index: str
+) -> None:
+    assert push(owner, private, index).status_code == 200
+    answer = nobody.get(f"{index}/demo/1.0")
+    assert private not in answer.text
+    assert "(private)" in answer.text
+
+
+def test_a_search_finds_what_its_reader_may_read(
+    nobody: Client, reader: Client, stranger: Client, owner: Client, private: str
+) -> None:
+    heir = make_index(owner, bases=[private])
+    body = xmlrpc.client.dumps(({"name": "demo"},), "search").encode()
+
+    def found(client: Client, index: str) -> requests.Response:
+        return client.ask("POST", index, data=body, headers={"Content-Type": "text/xml"})
+
+    assert [found(client, private).status_code for client in (nobody, stranger, reader)] == [401, 404, 200]
+    assert ["demo" in found(client, heir).text for client in (nobody, stranger, reader)] == [False, False, True]
