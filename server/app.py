@@ -104,6 +104,8 @@ class App:
         return await handler(self._parts, request, segments)
 
     def _refusal(self, request: web.BaseRequest, error: LedgerpiError) -> web.Response:
+        if request.content_type == xmlrpc.MEDIA_TYPE and isinstance(error, NotFound):
+            return xmlrpc.fault(error)
         is_form = request.method == "POST" and request.content_type != JSON_TYPE
         answer = response(error, request.headers.get("Accept", "*/*"), reason=is_form)
         if answer.status >= 500 and not isinstance(error, NotYet | TooOld):  # noqa: PLR2004 - ours, not the client's

@@ -39,9 +39,14 @@ async def search(parts: Parts, request: web.BaseRequest, segments: list[str]) ->
                 return searching.find(parts, store, name, words, is_any=is_any, reader=reader)
 
         hits = await for_reading(find)
-    except LedgerpiError as error:  # an XML-RPC client reads no other answer than 200
-        return _answer(xmlrpc.client.Fault(1, _plain(str(error))))
+    except LedgerpiError as error:
+        return fault(error)
     return _answer(([_shown(hit, place) for place, hit in enumerate(hits)],))
+
+
+def fault(error: LedgerpiError) -> web.Response:
+    """Return *error* as an XML-RPC client reads it, which reads no other answer than 200."""
+    return _answer(xmlrpc.client.Fault(1, _plain(str(error))))
 
 
 def _asked(body: bytes) -> tuple[Mapping[str, list[str]], bool]:

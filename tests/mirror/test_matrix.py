@@ -193,7 +193,7 @@ def outcomes(world: World, table: str, deed: Deed) -> dict[str, str]:
     found = {}
     for name, clients in world.people.items():
         answers = set()
-        for client in clients:
+        for client in clients[:1] if deed.hashes else clients:
             place = world.place(table, deed)
             if deed.spends == "user":
                 victim = fresh()
@@ -208,8 +208,7 @@ def outcomes(world: World, table: str, deed: Deed) -> dict[str, str]:
 def test_a_wrong_password_is_good_for_nothing(world: World) -> None:
     wrong = Client(world.site.node.url)
     wrong.session.headers["Authorization"] = basic(world.owner.user, "wrong")
-    for table in TABLES:
-        for row, cells in tables()[table].items():
-            if DEEDS[row].spends != "user" and cells["anonymous"] != "yes":
-                assert DEEDS[row].outcome(wrong, world.place(table, DEEDS[row])) == "401", row
+    for row, cells in tables()["private"].items():
+        if row.startswith("GET") and cells["anonymous"] != "yes":
+            assert DEEDS[row].outcome(wrong, world.places["private"]) == "401", row
     wrong.close()
