@@ -23,7 +23,7 @@ from changelog.tables import LmdbStore, Store
 from changelog.views import cluster
 
 MAX_BATCH_BYTES = 4 << 20  # of entries; one command may take it over that
-MAX_BATCH_ENTRIES = 1_000  # one is read and sent while the one before is copied
+MAX_BATCH_ENTRIES = 5_000
 
 
 @frozen
