@@ -12,7 +12,6 @@ from changelog.blobs import Blobs
 from changelog.codec import EVENTS, decode
 from changelog.env import DEFAULT_MAP_SIZE, VIEW_SETS
 from changelog.events.cluster import LossAccepted
-from changelog.events.files import FileHistoryCarried
 from changelog.fold import VIEW_TABLES
 from changelog.reader import Reader
 from server.layout import Layout
@@ -145,8 +144,7 @@ def everything(node: Node) -> Rows:
 def test_the_histories_have_events_of_all_kinds(nodes: tuple[Node, Replica, Replica]) -> None:
     wait_until_equal(*nodes)
     kinds = {type(decode(raw, serial)[0]).__name__ for serial, raw in enumerate(entries(nodes[2]), 1)}
-    others = {LossAccepted.__name__, FileHistoryCarried.__name__}  # begins another log; comes with a push or an import
-    assert {event.__name__ for event in EVENTS} - kinds == others
+    assert {event.__name__ for event in EVENTS} - kinds == {LossAccepted.__name__}  # which begins another log
 
 
 def test_what_a_replica_says_of_itself_is_of_the_same_history(nodes: tuple[Node, Replica, Replica]) -> None:

@@ -163,6 +163,17 @@ def set_status(world: World) -> object:
     return world.root.patch(f"{world.index()}/{world.chance.choice(PROJECTS)}", body)
 
 
+def push(world: World) -> object:
+    """Push a release, which often is not there."""
+    what = {"name": world.chance.choice(PROJECTS), "version": world.chance.choice(VERSIONS)}
+    return world.root.ask("POST", world.index(), json={**what, "targetindex": world.index()})
+
+
+def make_token(world: World) -> object:
+    kind = world.chance.choice(["+tokens", "+token-create"])
+    return world.root.ask("POST", f"root/{kind}", json={"description": "of a test"})
+
+
 def enrol(world: World) -> object:
     name = fresh()
     new_token(world.node, world.node.serverdir.parent, name)
@@ -232,6 +243,10 @@ def tour(world: World) -> object:
         root.patch(f"{index}/tour", {"status": "active", "reason": ""}),
         root.ask("POST", f"{index}/{first.path}", data=b'{"testenvs": {}}'),
         send(root, index, pages, project="tour"),
+        root.ask("POST", index, json={"name": "tour", "version": "2.0", "targetindex": world.indexes[1]}),
+        root.ask("POST", "root/+token-create", json={}),
+        token := root.ask("POST", "root/+tokens", json={"description": "on tour"}),
+        root.delete(f"root/+tokens/{token.json()['result']['id']}"),
         root.delete(f"{index}/{first.path}"),
         root.delete(f"{index}/{path_of(pages, project='tour')}"),
         root.delete(f"{index}/tour/2.0"),
@@ -263,5 +278,7 @@ STEPS_OF = (
     delete_release,
     delete_project,
     set_status,
+    push,
+    make_token,
 )
 RARELY = (enrol, vote, mirror)
