@@ -22,7 +22,7 @@ from server.search import Hit
 MEDIA_TYPE = "text/xml"
 MAX_BODY = 64 << 10  # bytes
 MAX_WORDS = 32
-UNREADABLE = (ExpatError, ValueError, TypeError, LookupError, AttributeError, xmlrpc.client.Error)
+UNREADABLE = (ExpatError, ArithmeticError, ValueError, TypeError, LookupError, AttributeError, xmlrpc.client.Error)
 OPERATORS = ("or", "and")
 
 

@@ -102,6 +102,15 @@ def test_anything_else_is_a_fault(nobody: Client, shop: str, method: str, argume
         call(nobody, shop, *arguments, method=method)
 
 
+@pytest.mark.parametrize("kind", ["bigdecimal", "bigint", "double", "dateTime.iso8601", "base64", "boolean", "nil"])
+def test_a_value_of_a_type_that_it_is_not_is_a_fault(nobody: Client, shop: str, kind: str) -> None:
+    value = f"<params><param><value><{kind}>x</{kind}></value></param></params>"
+    answer = post(nobody, shop, f"<methodCall><methodName>search</methodName>{value}</methodCall>".encode())
+    assert answer.status_code == 200
+    with pytest.raises(xmlrpc.client.Fault):
+        xmlrpc.client.loads(answer.content)
+
+
 def test_an_index_that_is_not_there_is_a_fault(nobody: Client) -> None:
     with pytest.raises(xmlrpc.client.Fault, match="no such index"):
         call(nobody, "no-such/index", {"name": "apple"})
