@@ -20,6 +20,9 @@ PREFIX = "$devpi-sha256$"
 MAX_SALT = 256  # characters
 MAX_MEMORY_KIB = 1 << 20  # of an argon2 hash: every login costs it
 MAX_PASSES = 64
+MAX_WORK_KIB = 4 << 20  # memory times passes, some seconds of a core
+MAX_LANES = 64  # each is a thread
+MAX_HASH = 512  # characters
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -31,7 +34,7 @@ def imported(pwhash: object, pwsalt: object) -> bytes:
     """
     if not isinstance(pwhash, str):
         raise InvalidOption("the password's hash is no text")
-    if pwhash.startswith("$argon2") and not pwsalt:
+    if pwhash.startswith("$argon2") and pwhash.isascii() and len(pwhash) <= MAX_HASH and not pwsalt:
         _check_cost(pwhash)
         return pwhash.encode()
     salt, _, digest = (pwsalt, "", pwhash) if pwsalt else pwhash.rpartition(":")
@@ -69,8 +72,9 @@ def _check_cost(phc: str) -> None:
         parameters = extract_parameters(phc)
     except (InvalidHashError, ValueError) as error:
         raise InvalidOption("the password's argon2 hash can not be read") from error
-    if parameters.memory_cost > MAX_MEMORY_KIB or parameters.time_cost > MAX_PASSES:
-        cost = f"{parameters.memory_cost} KiB, {parameters.time_cost} passes"
+    memory, passes, lanes = parameters.memory_cost, parameters.time_cost, parameters.parallelism
+    if memory > MAX_MEMORY_KIB or passes > MAX_PASSES or memory * passes > MAX_WORK_KIB or lanes > MAX_LANES:
+        cost = f"{memory} KiB, {passes} passes, {lanes} lanes"
         raise InvalidOption(f"the password's argon2 hash would cost every login too much: {cost}")
 
 

@@ -36,14 +36,16 @@ def checked_hash(text: str) -> bytes:
     """Return *text*, an argon2 hash in PHC string format that was made elsewhere.
 
     Raises:
-        InvalidInput: it is none, or a check of it would take over 4 GiB or 64 passes.
+        InvalidInput: it is none, or a check of it would take over 4 GiB, 64 passes or 64 lanes.
     """
     try:
+        text.encode("ascii")
         told = extract_parameters(text)
-    except InvalidHashError as error:
+    except (InvalidHashError, ValueError) as error:
         raise InvalidInput("the hash of a password has to be one of argon2 in PHC string format") from error
-    if told.memory_cost > MAX_MEMORY_KIB or told.time_cost > MAX_PASSES:
-        raise InvalidInput(f"a hash that takes {told.memory_cost} KiB and {told.time_cost} passes is too costly")
+    memory, passes, lanes = told.memory_cost, told.time_cost, told.parallelism
+    if memory > MAX_MEMORY_KIB or passes > MAX_PASSES or lanes > old_passwords.MAX_LANES:
+        raise InvalidInput(f"a hash that takes {memory} KiB, {passes} passes and {lanes} lanes is too costly")
     return text.encode()
 
 
@@ -52,7 +54,7 @@ def matches(stored: bytes | None, password: str) -> bool:
     is_old = stored is not None and old_passwords.is_old(stored)
     try:
         _HASHER.verify(_nobodys() if stored is None or is_old else stored.decode(), password)
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError, UnicodeError):
         return stored is not None and is_old and old_passwords.matches(stored, password)
     return stored is not None
 

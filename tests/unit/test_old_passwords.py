@@ -49,6 +49,10 @@ def test_letters_beyond_ascii_count_as_utf_8() -> None:
         ("$argon2id$v=19$m=65536,t=3,p=4$", None),
         ("$argon2id$v=19$m=1073741824,t=3,p=4$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHQ", None),
         ("$argon2id$v=19$m=65536,t=3000,p=4$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHQ", None),
+        ("$argon2id$v=19$m=1048576,t=64,p=4$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHQ", None),
+        ("$argon2id$v=19$m=1048576,t=3,p=100000$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHQ", None),
+        ("$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhé", None),
+        ("$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$" + "c2Fs" * 200, None),
         ("$2b$12$abcdefghijklmnopqrstuv", None),
     ],
 )
@@ -58,5 +62,6 @@ def test_what_can_not_be_checked_or_costs_too_much_is_refused(pwhash: object, pw
 
 
 def test_a_damaged_record_matches_nothing() -> None:
-    for stored in (b"$devpi-sha256$", b"$devpi-sha256$!$!", b"$devpi-sha256$YQ$YQ"):
+    odd = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$é".encode()
+    for stored in (b"$devpi-sha256$", b"$devpi-sha256$!$!", b"$devpi-sha256$YQ$YQ", odd, b"$argon2id$\xff"):
         assert not passwords.matches(stored, "")

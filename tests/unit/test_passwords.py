@@ -2,8 +2,10 @@
 
 import asyncio
 
-from changelog.errors import TooManyAttempts
-from server.passwords import PasswordChecks, hashed
+import pytest
+
+from changelog.errors import InvalidInput, TooManyAttempts
+from server.passwords import PasswordChecks, checked_hash, hashed
 
 ATTEMPTS = 3
 STORED = hashed("right")
@@ -40,3 +42,13 @@ def test_right_passwords_use_up_no_attempts() -> None:
             checks.close()
 
     assert asyncio.run(ask()) == [True] * (ATTEMPTS + 1)
+
+
+@pytest.mark.parametrize("cost", ["m=8589934592,t=3,p=4", "m=65536,t=65,p=4", "m=1048576,t=3,p=100000", "m=1,t=é,p=1"])
+def test_a_hash_that_is_too_costly_is_not_taken(cost: str) -> None:
+    with pytest.raises(InvalidInput):
+        checked_hash(f"$argon2id$v=19${cost}$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHQ")
+
+
+def test_our_own_hash_is_taken() -> None:
+    assert checked_hash(STORED.decode()) == STORED
