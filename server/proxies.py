@@ -18,13 +18,15 @@ from changelog.tables import Store
 from server import followers
 
 OUTSIDE = web.RequestKey("outside", str)  # where clients reach this node, as one who is believed says
+SENDER = web.RequestKey("sender", str)  # how a front server that is believed sends files in our place
 
 OUTSIDE_URL = "X-Outside-Url"
 FORWARDED_FOR = "X-Forwarded-For"
 REAL_IP = "X-Real-Ip"
 PROTO, HOST = "X-Forwarded-Proto", "X-Forwarded-Host"
 FOLLOWER = "X-Ledgerpi-Follower"  # of a replica that hands a request on: the token by which it follows the log
-HEADERS = (OUTSIDE_URL, FORWARDED_FOR, REAL_IP, PROTO, HOST, FOLLOWER)
+SENDFILE = "X-Sendfile-Type"
+HEADERS = (OUTSIDE_URL, FORWARDED_FOR, REAL_IP, PROTO, HOST, FOLLOWER, SENDFILE)
 
 _URL = re.compile(r"https?://[A-Za-z0-9._~\[\]:-]+(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?")
 _HOST = re.compile(r"[A-Za-z0-9._~-]{1,255}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
@@ -57,6 +59,7 @@ class Proxies:
         if not self._is_trusted(request.remote or ""):
             return _without(request, self._outside)
         outside = _note(request, headers.get(OUTSIDE_URL, ""))
+        request[SENDER] = headers.get(SENDFILE, "")
         return _without(self._from_outside(request), outside or self._outside)
 
     def _from_outside(self, request: web.BaseRequest) -> web.BaseRequest:

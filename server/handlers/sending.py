@@ -10,6 +10,7 @@ from changelog.errors import BlobDamaged
 from server.file_cache import SMALL
 from server.growing import Arrived, GrowingAnswer, News, first_news
 from server.parts import Parts
+from server.proxies import SENDER
 from server.render.ranges import (
     ByteRange,
     byte_range,
@@ -21,8 +22,7 @@ from server.render.ranges import (
 from server.sendfile import FileAnswer
 
 FOREVER = "max-age=365000000, immutable, public"
-REDIRECT = "X-Accel-Redirect"  # of nginx: what an answer with it is to have as its body
-SENDER = "X-Sendfile-Type"  # a front server that does so says REDIRECT in it, and lets no client say it
+REDIRECT = "X-Accel-Redirect"  # of nginx: what an answer with it is to have as its body; it says so, and lets no client
 BY_FRONT = 1 << 20  # bytes from which a front server sends a file: for smaller ones, being told costs more
 TYPES = {
     ".gz": "application/gzip",
@@ -93,7 +93,7 @@ async def _stored(parts: Parts, request: web.BaseRequest, served: Served) -> web
         return web.Response(status=304, headers=headers)
     file = await parts.files.open(served.sha256, served.size)
     by_front = parts.config.x_accel_redirect and served.size >= BY_FRONT
-    if by_front and request.headers.get(SENDER) == REDIRECT:
+    if by_front and request.get(SENDER) == REDIRECT:
         return _by_front_server(headers, parts.config.x_accel_redirect + parts.blobs.relative(served.sha256))
     part = wanted_range(request, served)
     if part is None:

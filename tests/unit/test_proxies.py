@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from server.proxies import OUTSIDE, Proxies
+from server.proxies import OUTSIDE, SENDER, Proxies
 
 NO_READER: Any = None  # no token is shown
 TRUSTED = (ip_network("127.0.0.0/8"), ip_network("10.1.0.0/16"), ip_network("::1/128"))
@@ -49,6 +49,14 @@ def test_nothing_is_believed_of_others(peer: str) -> None:
     request = seen(*told, peer=peer)
     assert (request.remote, request.scheme) == (peer, "http")
     assert OUTSIDE not in request
+
+
+def test_only_a_front_server_that_is_trusted_sends_files() -> None:
+    sends = ("X-Sendfile-Type", "X-Accel-Redirect")
+    assert seen(sends).get(SENDER) == "X-Accel-Redirect"
+    assert seen(sends, ("X-Real-IP", CLIENT)).get(SENDER) == "X-Accel-Redirect"
+    assert not seen(sends, peer=CLIENT).get(SENDER)
+    assert not seen(sends, peer=CLIENT, outside_url="https://a.example/at/").get(SENDER)
 
 
 @pytest.mark.parametrize(
