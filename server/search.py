@@ -16,6 +16,7 @@ from changelog.views.pages import Source
 from server.commands import Caller
 from server.metadata import versiondata
 from server.parts import Parts
+from server.sources import looked_up
 
 MAX_HITS = 100
 MAX_DOCUMENTS = 2_000  # whose summary one search reads
@@ -40,7 +41,7 @@ def find(  # noqa: PLR0913 - who asks where for what
     are those that this node knows in what *reader* may read, and no upstream is asked. Those whose name has the
     words come first.
     """
-    order = parts.sources.order(store, index, reader)
+    order, asked = parts.sources.order(store, index, reader), looked_up(store, index)
     names = sorted({name for _, incarnation in order.sources for name in _names(store, incarnation)})
     named = [name for name in names if _has(name, words.get(NAME, ()))]
     if not words.get(SUMMARY) or (not is_any and words.get(NAME)):
@@ -55,7 +56,7 @@ def find(  # noqa: PLR0913 - who asks where for what
     for place, name in enumerate(candidates):
         if len(hits) == MAX_HITS or (place >= MAX_DOCUMENTS and name not in sure):
             break
-        hit = _hit(parts, store, guard.visible(store, order, name), name)
+        hit = _hit(parts, store, guard.visible(store, asked.by(reader, name), name), name)
         if hit is not None and (name in sure or _has(hit.summary, words.get(SUMMARY, ()))):
             hits.append(hit)
     return hits

@@ -368,3 +368,20 @@ def test_a_search_finds_what_its_reader_may_read(
     assert found(stranger, private).text.replace(private, f"{private}x") == found(stranger, f"{private}x").text
     assert "demo" in found(reader, private).text
     assert ["demo" in found(client, heir).text for client in (nobody, stranger, reader)] == [False, False, True]
+
+
+def test_a_search_by_a_token_of_projects_finds_these_where_not_all_may_read(owner: Client) -> None:
+    base = make_index(owner, acl_read=[owner.user])
+    index = make_index(owner, bases=[base])
+    owner.upload(base, wheel())
+    owner.upload(base, wheel("hidden"))
+    owner.upload(index, wheel("open"))
+    body = xmlrpc.client.dumps(({"summary": "what"},), "search").encode()
+    made = owner.ask("POST", f"{owner.user}/+tokens", json={"projects": ["demo"]})
+    limited = Client(owner.url, "__token__", made.json()["result"]["token"])
+    found = []
+    for client in (owner, limited):
+        answer = client.ask("POST", index, data=body, headers={"Content-Type": "text/xml"})
+        found.append([name for name in ("demo", "hidden", "open") if f">{name}<" in answer.text])
+    assert found == [["demo", "hidden", "open"], ["demo", "open"]]
+    limited.close()
