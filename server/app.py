@@ -15,12 +15,11 @@ from server.parts import Parts
 from server.positions import MIN_POSITION, POSITION, Position, has_prefix, of_head, reached, wanted, without_prefix
 from server.proxies import Proxies
 from server.requests import SERIAL, index_of, path_segments, project_of
-from server.routes import ALWAYS, OWN, REFRESH, ROUTES, Handler, shape
+from server.routes import ALWAYS, READS, REFRESH, ROUTES, Handler, is_own, is_search, shape
 
 INSTALLERS = ("pip/", "uv/", "setuptools/", "distribute/", "pex/")
 JSON_TYPE = "application/json"
 SIMPLE_JSON = "application/vnd.pypi.simple."
-READS = ("GET", "HEAD", "OPTIONS")
 
 logger = structlog.get_logger()
 
@@ -85,7 +84,7 @@ class App:
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
         forward = self._parts.forward
-        if forward is not None and not _is_own(request):
+        if forward is not None and not is_own(request):
             return await forward(self._parts, request)
         segments, slash = path_segments(request.raw_path)
         form = shape(segments)
@@ -104,7 +103,7 @@ class App:
         return await handler(self._parts, request, segments)
 
     def _refusal(self, request: web.BaseRequest, error: LedgerpiError) -> web.Response:
-        if request.content_type == xmlrpc.MEDIA_TYPE and isinstance(error, NotFound):
+        if isinstance(error, NotFound) and is_search(request):
             return xmlrpc.fault(error)
         is_form = request.method == "POST" and request.content_type != JSON_TYPE
         answer = response(error, request.headers.get("Accept", "*/*"), reason=is_form)
@@ -121,8 +120,9 @@ class App:
 
     def _is_for_all(self, request: web.BaseRequest) -> bool:
         """Return whether the same request is answered the same, whoever sends it in whatever way."""
-        depends_on_host = "/+simple/" in request.raw_path and bool(link_base(self._parts, request))
-        return readers.READER not in request and _is_canonical(request.raw_path) and not depends_on_host
+        path = request.raw_path.partition("?")[0]  # a query may say anything
+        depends_on_host = "/+simple/" in path and bool(link_base(self._parts, request))
+        return readers.READER not in request and _is_canonical(path) and not depends_on_host
 
     def _position(self) -> Position:
         with self._parts.reader.snapshot() as store:
@@ -141,16 +141,11 @@ def _by_client(request: web.BaseRequest, segments: list[str], handler: Handler, 
     return handler
 
 
-def _is_own(request: web.BaseRequest) -> bool:
-    """Return whether a replica answers itself: reads, be it by POST as XML-RPC has it, and what is about the node."""
-    return request.method in READS or request.raw_path in OWN or request.content_type == xmlrpc.MEDIA_TYPE
-
-
-def _is_canonical(raw_path: str) -> bool:
+def _is_canonical(path: str) -> bool:
     """Return whether the answer depends on no User-Agent, as it does at the short URLs."""
-    if "/+simple/" in raw_path:
-        return raw_path.endswith("/")
-    return any(mark in raw_path for mark in ("/+f/", "/%2Bf/", "/+e/", "/%2Be/"))
+    if "/+simple/" in path:
+        return path.endswith("/")
+    return any(mark in path for mark in ("/+f/", "/%2Bf/", "/+e/", "/%2Be/"))
 
 
 def _is_installer(request: web.BaseRequest) -> bool:

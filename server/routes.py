@@ -26,8 +26,10 @@ from server.handlers import (
     status,
     tokens,
     users,
+    xmlrpc,
 )
 from server.parts import Parts
+from server.requests import path_segments
 
 Handler = Callable[[Parts, web.BaseRequest, list[str]], Awaitable[web.StreamResponse]]
 
@@ -109,6 +111,7 @@ ALWAYS = frozenset(
 
 # What a replica answers itself though its method says that something changes.
 OWN = frozenset({"/+promise", "/+blobs"})
+READS = ("GET", "HEAD", "OPTIONS")
 
 
 def shape(segments: list[str]) -> str:
@@ -118,3 +121,14 @@ def shape(segments: list[str]) -> str:
         return begin
     plain = "/".join([part if part[0] == "+" else "*" for part in segments])
     return REFRESH if plain == "*/*/+simple/*/*" and segments[4] == "refresh" else plain
+
+
+def is_search(request: web.BaseRequest) -> bool:
+    """Return whether a request is the search of an old pip, by XML-RPC to an index; raises InvalidName."""
+    is_call = request.method == "POST" and request.content_type == xmlrpc.MEDIA_TYPE
+    return is_call and shape(path_segments(request.raw_path)[0]) == "*/*"
+
+
+def is_own(request: web.BaseRequest) -> bool:
+    """Return whether a replica answers itself: reads, a search too, and what is about the node; raises InvalidName."""
+    return request.method in READS or request.raw_path in OWN or is_search(request)

@@ -111,6 +111,15 @@ def test_a_value_of_a_type_that_it_is_not_is_a_fault(nobody: Client, shop: str, 
         xmlrpc.client.loads(answer.content)
 
 
+def test_only_a_search_is_answered_by_a_fault(nobody: Client, shop: str) -> None:
+    path = f"{shop}/+f/012/3456789abcdef/apple-1.0.tar.gz"
+    asked = {"Accept": "*/*", "Content-Type": "text/xml"}
+    for headers in (asked, asked, {"Accept": "*/*"}):  # the last one gets no answer that was kept for the others
+        assert nobody.ask("GET", path, headers=headers).status_code == 404
+    for method in ("DELETE", "PATCH"):
+        assert nobody.ask(method, f"{shop}/none", headers=asked, data=b"{}").status_code in {400, 401, 404}
+
+
 def test_an_index_that_is_not_there_is_a_fault(nobody: Client) -> None:
     with pytest.raises(xmlrpc.client.Fault, match="no such index"):
         call(nobody, "no-such/index", {"name": "apple"})
