@@ -57,6 +57,11 @@ def has_prefix(request: web.BaseRequest) -> bool:
     return request.raw_path.startswith(PREFIXES)
 
 
+def behind_prefix(path: str) -> str:
+    """Return what follows the position that *path* begins with, or *path* if it does not."""
+    return "/" + "".join(path.split("/", 3)[3:]) if path.startswith(PREFIXES) else path
+
+
 def wanted(request: web.BaseRequest) -> Position | None:
     """Return the least position that a request wants to see, None if it does not say.
 
@@ -73,7 +78,7 @@ def without_prefix(request: web.BaseRequest) -> web.BaseRequest:
     """Return the request for what follows the prefix."""
     if not has_prefix(request):
         return request
-    rest = "/" + "".join(request.raw_path.split("/", 3)[3:])
+    rest = behind_prefix(request.raw_path)
     if rest.startswith("//"):  # a URL would take what follows for a host
         raise InvalidName("a path segment is empty")
     return request.clone(

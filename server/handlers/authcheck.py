@@ -7,6 +7,7 @@ from aiohttp import web
 from changelog.errors import InvalidName, Refused, Unauthenticated
 from server.outside import outside_url
 from server.parts import Parts
+from server.positions import behind_prefix
 from server.proxies import without_prefix
 from server.requests import path_segments
 
@@ -41,7 +42,7 @@ async def _check_login(parts: Parts, request: web.BaseRequest) -> None:
 
 
 def _shape(parts: Parts, request: web.BaseRequest, shape_of: ShapeOf) -> str:
-    path = without_prefix(request.headers.get(ORIGINAL, request.raw_path), outside_url(parts, request))
+    path = behind_prefix(without_prefix(request.headers.get(ORIGINAL, request.raw_path), outside_url(parts, request)))
     try:
         shape = shape_of(path_segments(path)[0])
     except InvalidName as error:

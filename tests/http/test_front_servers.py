@@ -69,6 +69,15 @@ def test_what_can_not_be_meant_is_400(nobody: Client, headers: dict[str, str]) -
     assert nobody.get("+api", **headers).status_code == 400
 
 
+@pytest.mark.parametrize("query", ["", "?/+f/", "?x=/%2Bf/", "?/+simple/"])
+def test_a_host_that_one_client_says_is_in_no_others_answer(nobody: Client, stocked: str, query: str) -> None:
+    nobody.ask("POST", f"{stocked}/{wheel().path}", json={"testenvs": {}})
+    path = f"{stocked}/demo/1.0/+toxresults/{wheel().filename}{query}"
+    for _ in range(3):
+        assert "another.example" in nobody.get(path, Host="another.example").text
+    assert "another.example" not in nobody.get(path).text
+
+
 @FORMS
 def test_links_are_absolute_for_who_wants_that_and_for_nobody_else(nobody: Client, stocked: str, accept: str) -> None:
     relative = f"../../{wheel().path}"
@@ -171,6 +180,14 @@ def test_what_nothing_answers_is_403(root: Client, nobody: Client, uri: str) -> 
 def test_the_prefix_of_the_front_server_is_no_part_of_a_path(nobody: Client, root: Client) -> None:
     assert checked(nobody, "/prefix/+api", X_Outside_Url=OUTSIDE) == 200
     assert checked(root, "/prefix/root/dev", X_Outside_Url=OUTSIDE) == 200
+
+
+@pytest.mark.parametrize("position", ["/+min/1.1:1", "/%2Bmin/1.1%3A1", "/prefix/+min/1.1:1"])
+def test_a_least_position_is_no_part_of_a_path(nobody: Client, root: Client, position: str) -> None:
+    assert checked(nobody, f"{position}/+api", X_Outside_Url=OUTSIDE) == 200
+    assert checked(nobody, f"{position}/root/dev/+simple/", X_Outside_Url=OUTSIDE) == 401
+    assert checked(root, f"{position}/root/dev/+simple/", X_Outside_Url=OUTSIDE) == 200
+    assert checked(root, f"{position}/+nothing", X_Outside_Url=OUTSIDE) == 403
 
 
 def test_a_check_without_a_path_is_of_itself(root: Client, nobody: Client) -> None:
