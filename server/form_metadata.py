@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-_HEADERS = {
+HEADERS = {
     "metadata_version": "Metadata-Version",
     "name": "Name",
     "version": "Version",
@@ -41,7 +41,7 @@ def document(fields: Mapping[str, Sequence[str]]) -> bytes:
     """Return the core metadata that the form's *fields* say; ``UNKNOWN`` and empty values say nothing."""
     lines = [
         f"{header}: {value.strip().replace(chr(13), '').replace(chr(10), _FOLD)}\n"
-        for key, header in _HEADERS.items()
+        for key, header in HEADERS.items()
         for value in fields.get(key, ())
         if value.strip() not in ("", "UNKNOWN")
     ]

@@ -12,6 +12,7 @@ from ops.devpi.parked import FILE, KINDS
 MAX_PATH = 4_096  # bytes
 MAX_ACTIONS = 1_000  # of a file's log
 MAX_TEXT = 200  # characters of a name in a log
+_NO_PARTS = frozenset({"", ".", ".."})
 _HEX = re.compile(r"[0-9a-f]{8,128}", re.ASCII)
 _HTTP_DATE = re.compile(r"\w{3}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
@@ -78,7 +79,7 @@ def _relpath(path: object) -> str:
     if not isinstance(path, str) or "\0" in path or "\\" in path or len(path) > MAX_PATH:
         raise InvalidForm("the path of a file is no relative path")
     parts = path.split("/")
-    if any(part in ("", ".", "..") for part in parts):
+    if not _NO_PARTS.isdisjoint(parts):
         raise InvalidForm(f"the path leads out of the dump, or is none: {path[:MAX_TEXT]!a}")
     return path
 

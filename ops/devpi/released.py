@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ops.devpi.parked import Release
-from server.form_metadata import document
+from server.form_metadata import HEADERS, document
 from server.metadata import versiondata
 
 MAX_REASON = 1_000  # characters
@@ -33,7 +33,7 @@ def fields_of(release: Release) -> Fields:
     return {
         key: _texts(value)
         for metadata in release.metadata
-        for key, value in json.loads(metadata).items()
+        for key, value in json.loads(metadata.decode()).items()
         if key[:1] not in ("+", ":")
     }
 
@@ -44,7 +44,7 @@ def registered(release: Release, fields: Fields, newest: bytes) -> Registered:
         return Registered(is_known=False, requires_python="", document=b"", metadata=b"")
     requires = " ".join(" ".join(fields.get("requires_python", [])).split())
     raw = b""
-    if not newest or not _say_the_same(versiondata(newest), fields):
+    if not newest or not (_is_spelled_out(newest, fields) or _say_the_same(versiondata(newest), fields)):
         named: Fields = {"name": [release.project], "version": [release.version]}
         raw = document(named | {key: texts for key, texts in fields.items() if any(texts)})
     return Registered(
@@ -52,7 +52,7 @@ def registered(release: Release, fields: Fields, newest: bytes) -> Registered:
         requires_python=requires,
         document=raw,
         metadata=hashlib.sha256(raw).digest() if raw else b"",
-        yanked=_yanked(json.loads(release.metadata[-1]).get("yanked")),
+        yanked=_yanked(json.loads(release.metadata[-1]).get("yanked")) if b'"yanked"' in release.metadata[-1] else None,
     )
 
 
@@ -64,9 +64,27 @@ def _yanked(said: object) -> str | None:
 
 
 def _texts(value: Any) -> list[str]:  # noqa: ANN401 - any JSON
+    if type(value) is str:
+        return [value]
     if isinstance(value, list):
         return [item for item in value[:MAX_VALUES] if isinstance(item, str)]
-    return [value] if isinstance(value, str) else []
+    return []
+
+
+def _is_spelled_out(newest: bytes, fields: Fields) -> bool:
+    """Return whether core metadata have a line for each value of the fields, and no other: quickly, for most have."""
+    head, _, body = newest.decode("utf-8", "replace").partition("\n\n")
+    found: dict[str, list[str]] = {}
+    for line in head.removesuffix("\n").split("\n"):
+        header, _, value = line.partition(": ")
+        found.setdefault(header, []).append(value)
+    wanted: dict[str | None, list[str]] = {
+        HEADERS.get(key): texts for key, texts in fields.items() if key != "description" and any(texts)
+    }
+    for key in _SPELLED:
+        found.pop(HEADERS[key], None)
+        wanted.pop(HEADERS[key], None)
+    return found == wanted and [body] == (fields.get("description") or [""])
 
 
 def _say_the_same(core: Mapping[str, str | list[str]], fields: Fields) -> bool:

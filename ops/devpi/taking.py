@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -77,10 +77,10 @@ class TakenRelease(NamedTuple):
 class _Digests:
     """The digests of a file, taken together."""
 
-    def __init__(self, more: Collection[str]) -> None:
-        self.sha256, self.blake2b = hashlib.sha256(), hashlib.blake2b(digest_size=32)
-        self.md5 = hashlib.md5(usedforsecurity=False)
-        self.others = {name: hashlib.new(name, usedforsecurity=False) for name in _MORE.intersection(more)}
+    def __init__(self, more: Collection[str], content: bytes = b"") -> None:
+        self.sha256, self.blake2b = hashlib.sha256(content), hashlib.blake2b(content, digest_size=32)
+        self.md5 = hashlib.md5(content, usedforsecurity=False)
+        self.others = {name: hashlib.new(name, content, usedforsecurity=False) for name in _MORE.intersection(more)}
 
     def update(self, piece: bytes) -> None:
         self.sha256.update(piece)
@@ -89,11 +89,22 @@ class _Digests:
         for other in self.others.values():
             other.update(piece)
 
-    def hex(self) -> dict[str, str]:
-        others = {name: digest.hexdigest() for name, digest in self.others.items()}
-        return {"sha256": self.sha256.hexdigest(), "md5": self.md5.hexdigest(), **others}
+    def verify(self, said: Mapping[str, str]) -> bool:
+        """Return whether *said* has digests of kinds that were taken.
+
+        Raises:
+            InvalidInput: one of them is another.
+        """
+        taken = {"sha256": self.sha256, "md5": self.md5, **self.others}
+        known = said.keys() & taken.keys()
+        for name in known:
+            if said[name] != (found := taken[name].hexdigest()):
+                raise InvalidInput(f"the {name} digest is {found}, not {said[name]} as the dump says")
+        return bool(known)
 
 
+Fields = dict[str, list[str]]
+_Paths = tuple[str, str]  # in the dump, in the spool
 _numbers = itertools.count()
 
 
@@ -118,7 +129,7 @@ def _take_release(place: Place, release: Release) -> TakenRelease:
 
 
 def _attempt(place: Place, raw: bytes, fields: dict[str, list[str]], refused: list[Refusal]) -> Taken | None:
-    desc = json.loads(raw)
+    desc = json.loads(raw.decode())  # bytes would be looked at for their encoding first
     try:
         return _take(place, described(desc), fields)
     except InvalidInput as error:
@@ -132,57 +143,102 @@ def _attempt(place: Place, raw: bytes, fields: dict[str, list[str]], refused: li
 
 def _take(place: Place, what: Described, fields: dict[str, list[str]]) -> Taken:
     source = f"{place.dump}/{what.relpath}"
-    _check_folder(place.dump, os.path.dirname(source))
-    digests = _Digests(what.hashes)
+    _check_folder(place.dump, source.rpartition("/")[0])
+    spooled = f"{place.spool}/{os.getpid()}-{next(_numbers)}"
     descriptor = os.open(source, _OPEN)
-    with open(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise InvalidInput("not a regular file")
-        spooled = f"{place.spool}/{os.getpid()}-{next(_numbers)}"
-        try:
-            content = _spool(place, source, file, spooled, found.st_size, digests)
-            _compare(what.hashes, digests.hex())
-            core = _core(what, content, spooled, fields)
-            size = found.st_size if content is None else len(content)
-            os.replace(spooled, _blob(place, digests.sha256.hexdigest()))
-        finally:
-            with contextlib.suppress(FileNotFoundError):  # it is there still where it was the blob's inode already
-                os.unlink(spooled)
-    metadata = hashlib.sha256(core).digest() if core else b""
-    if not is_small(core):
-        _publish(place, core, metadata)
-    small = core if is_small(core) else b""
-    raw = (digests.sha256.digest(), digests.blake2b.digest(), digests.md5.digest())
-    return Taken(what, size, *raw, metadata, small, bool(what.hashes.keys() & digests.hex().keys()))
+        if found.st_size <= AT_ONCE:
+            return _take_small(place, what, fields, (source, spooled), _content(descriptor, found.st_size))
+        with open(descriptor, "rb", closefd=False) as file:
+            return _take_large(place, what, fields, (source, spooled), file)
+    finally:
+        os.close(descriptor)
 
 
-def _spool(  # noqa: PLR0913, PLR0917 - one file
-    place: Place, source: str, file: BinaryIO, spooled: str, size: int, digests: _Digests
-) -> bytes | None:
-    """Have the bytes in *spooled* and their digests taken; return them if they are few."""
-    if size <= AT_ONCE:
-        content = file.read(AT_ONCE + 1)
-        if len(content) > AT_ONCE:
-            raise InvalidInput("the file grows while it is read")
-        digests.update(content)
+def _take_small(place: Place, what: Described, fields: Fields, paths: _Paths, content: bytes) -> Taken:
+    """Take a file that is in memory; nothing is written of one that is refused."""
+    digests = _Digests(what.hashes, content)
+    is_verified = digests.verify(what.hashes)
+    core = _core(what, io.BytesIO(content), len(content), fields)
+    source, spooled = paths
+    try:
         if place.hard_links:
             os.link(source, spooled, follow_symlinks=False)
         else:
-            descriptor = os.open(spooled, _CREATE, 0o600)
-            with open(descriptor, "wb") as copy:
-                copy.write(content)
-        return content
-    if place.hard_links:
-        os.link(source, spooled, follow_symlinks=False)
-    else:
-        descriptor = os.open(spooled, _CREATE, 0o600)
-        with open(descriptor, "wb") as copy:
-            _copy(file, copy)
-    with open(spooled, "rb") as copy:
-        while piece := copy.read(CHUNK):
-            digests.update(piece)
-    return None
+            _write(spooled, content)
+        _move(place, spooled, digests)
+    except OSError:
+        _discard(spooled)
+        raise
+    return _taken(place, what, len(content), digests, core, is_verified=is_verified)
+
+
+def _take_large(place: Place, what: Described, fields: Fields, paths: _Paths, file: BinaryIO) -> Taken:
+    """Take a file that is not to be in memory: the copy is what is read."""
+    source, spooled = paths
+    try:
+        if place.hard_links:
+            os.link(source, spooled, follow_symlinks=False)
+        else:
+            with open(os.open(spooled, _CREATE, 0o600), "wb") as copy:
+                _copy(file, copy)
+        digests = _Digests(what.hashes)
+        with open(spooled, "rb") as copied:
+            while piece := copied.read(CHUNK):
+                digests.update(piece)
+            size = copied.tell()
+            is_verified = digests.verify(what.hashes)
+            core = _core(what, copied, size, fields)
+        _move(place, spooled, digests)
+    except BaseException:
+        _discard(spooled)
+        raise
+    return _taken(place, what, size, digests, core, is_verified=is_verified)
+
+
+def _taken(  # noqa: PLR0913 - one file
+    place: Place, what: Described, size: int, digests: _Digests, core: bytes, *, is_verified: bool
+) -> Taken:
+    metadata = hashlib.sha256(core).digest() if core else b""
+    small = core if is_small(core) else b""
+    if core and not small:
+        _publish(place, core, metadata)
+    raw = (digests.sha256.digest(), digests.blake2b.digest(), digests.md5.digest())
+    return Taken(what, size, *raw, metadata, small, is_verified)
+
+
+def _content(descriptor: int, size: int) -> bytes:
+    """Return what a file of *size* bytes has; calls of the system alone, as a file object takes as long as the rest."""
+    content = os.read(descriptor, size + 1)
+    while len(content) <= AT_ONCE and (piece := os.read(descriptor, CHUNK)):
+        content += piece
+    if len(content) > AT_ONCE:
+        raise InvalidInput("the file grows while it is read")
+    return content
+
+
+def _write(path: str, content: bytes) -> None:
+    descriptor = os.open(path, _CREATE, 0o600)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(descriptor, left) :]
+    finally:
+        os.close(descriptor)
+
+
+def _move(place: Place, spooled: str, digests: _Digests) -> None:
+    os.rename(spooled, _blob(place, digests.sha256.hexdigest()))
+    if place.hard_links:  # renaming does nothing where the blob is that inode already
+        _discard(spooled)
+
+
+def _discard(spooled: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(spooled)
 
 
 def _copy(source: BinaryIO, target: BinaryIO) -> None:
@@ -197,16 +253,11 @@ def _copy(source: BinaryIO, target: BinaryIO) -> None:
         shutil.copyfileobj(source, target, CHUNK)
 
 
-def _core(what: Described, content: bytes | None, path: str, fields: dict[str, list[str]]) -> bytes:
+def _core(what: Described, file: BinaryIO, size: int, fields: Fields) -> bytes:
     """Return the core metadata: those in the archive, else what the dump says."""
     if what.kind in (DOCS, RESULT):
         return b""
-    if content is not None:
-        found = find_metadata(io.BytesIO(content), len(content), what.filename)
-    else:
-        with open(path, "rb") as file:
-            found = find_metadata(file, os.fstat(file.fileno()).st_size, what.filename)
-    return found or document(fields)
+    return find_metadata(file, size, what.filename) or document(fields)
 
 
 def _document(place: Place, taken: Taken) -> bytes:
@@ -224,12 +275,6 @@ def _publish(place: Place, raw: bytes, digest: bytes) -> None:
 
 def _blob(place: Place, name: str) -> str:
     return f"{place.blobs}/{name[:2]}/{name}"
-
-
-def _compare(said: dict[str, str], found: dict[str, str]) -> None:
-    for name in said.keys() & found.keys():
-        if said[name] != found[name]:
-            raise InvalidInput(f"the {name} digest is {found[name]}, not {said[name]} as the dump says")
 
 
 @lru_cache(maxsize=4096)
