@@ -62,8 +62,8 @@ class Forward:
         keeping = _Keeping(parts, request, at_once=await _may_upload(parts, request)) if _is_form(request) else None
         try:
             answer = await self._ask(parts, request, keeping)
-            if keeping is not None and answer.status < 300:  # noqa: PLR2004 - it was taken
-                await keeping.publish()
+            if keeping is not None:
+                await (keeping.publish() if answer.status < 300 else keeping.withdraw(parts))  # noqa: PLR2004 - taken
         finally:
             if keeping is not None:
                 await keeping.discard()
@@ -121,6 +121,7 @@ class _Keeping:
         self._blobs = parts.blobs
         self._at_once = at_once  # for the entry may come before the answer, and who reads it would fetch the file
         self._keep: asyncio.Task[None] | None = None
+        self._made = b""  # digest of the blob that was not there before
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUED)
         limits = FormLimits(file_bytes=parts.config.max_request_body_size)
         kind = request.headers.get("Content-Type", "")
@@ -145,12 +146,20 @@ class _Keeping:
             self._keep = asyncio.create_task(self._published())
         await asyncio.shield(self._keep)  # who sends the body is ended when the answer comes, which may be before
 
+    async def withdraw(self, parts: Parts) -> None:
+        """Remove the blob that was made at once, for the primary did not take the file; not if an entry names it."""
+        if self._keep is not None:
+            await self._keep
+        if self._made:
+            await parts.submit.ask("evict", [self._made], 0)
+
     async def _published(self) -> None:
         try:
             await self.put(None)  # all was read, or there were no answer; but what sends it may have been ended before
             form = await self._reading
             file = form.files.get("content")
             if file is not None:
+                self._made = b"" if self._blobs.has(file.sha256) else file.sha256
                 await in_thread(self._blobs.publish, file.path, file.sha256)
         except (LedgerpiError, OSError) as error:
             logger.warning("file not kept", reason=str(error))

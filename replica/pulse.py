@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 from yarl import URL
 
-PULSE_S = 5.0  # between questions, and for each answer
+PULSE_S = 10.0  # between questions, and for each answer
 
 
 @asynccontextmanager

@@ -249,7 +249,7 @@ def test_a_file_that_can_not_be_had_is_listed_and_holds_up_no_other(copied: Copi
     wait_until_here(eager, *(dist.content for dist in others))
     until(lambda: reason(eager, bad.sha256) and reason(eager, lost.sha256))
     assert "other bytes" in reason(eager, bad.sha256)
-    assert standing(eager)["missing"] == 2
+    until(lambda: standing(eager)["missing"] == 2)
     answer = copied.get(eager, lost)
     assert answer.status_code == 502
     assert copied.other.url in answer.text

@@ -155,6 +155,7 @@ def test_a_write_without_an_answer_is_sent_once_and_says_so(trio: Trio, method: 
     wait_for_state(trio.near, "following")
 
 
+@pytest.mark.long
 def test_a_write_is_given_up_when_the_primary_falls_silent(trio: Trio) -> None:
     name = f"root/{fresh()}"
     assert root_of(trio.near).ask("PUT", name, json={}).status_code == 200  # leaves a connection to use
