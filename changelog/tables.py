@@ -247,6 +247,13 @@ class TimedTable(Generic[W]):
         """Return whether some row was true at *key* and is no longer."""
         return next(store.scan(self.past.name, key + b"\0"), None) is not None
 
+    def last(self, store: Store, key: bytes) -> W | None:
+        """Return the row at *key* that is true, or was the last one, or None if there never was one."""
+        row = self.get(store, key)
+        for _, past in () if row is not None else self.past.scan(store, key + b"\0"):
+            row = self._packing.unpack(past.row)
+        return row
+
     def at(self, store: Store, key: bytes, serial: int) -> W | None:
         """Return the row at *key* that was true after entry *serial*, or None."""
         row = self.get(store, key)

@@ -57,8 +57,8 @@ def check_own(caller: Caller, owner: str, what: str) -> None:
 
 
 def check_unrestricted(caller: Caller, what: str) -> None:
-    """Raise unless everybody may do *what*, or it is restricted to some of whom the caller is one."""
-    if caller.administers is False:
+    """Raise unless everybody may do *what*, or it is restricted to some of whom the caller is one, without a token."""
+    if caller.administers is False or (caller.administers and not caller.may(ACCOUNT)):
         deny(caller, what)
 
 

@@ -96,6 +96,11 @@ def on_index_deleted(store: Store, event: IndexDeleted, stamp: Stamp) -> None:
     serials.touch_indexes(store, stamp.serial)
 
 
+def last(store: Store, name: IndexName) -> Index | None:
+    """Return the index as it is or was before it was deleted, or None if there never was one of that name."""
+    return INDEXES.last(store, name.encode())
+
+
 def find(store: Store, index: IndexName) -> Index | None:
     """Return the index, or None."""
     return INDEXES.get(store, index.encode())

@@ -121,7 +121,7 @@ def indexconfig(store: Store, name: IndexName, row: Index, caller: Caller) -> di
 
 
 def _is_shown(store: Store, base: IndexName, caller: Caller) -> bool:
-    row = indexes.find(store, base)
+    row = indexes.last(store, base)  # the name of a private one is told no sooner because it is deleted
     return row is None or may_read(caller, base, row)
 
 

@@ -68,9 +68,9 @@ class Links:
             yield {"what": action.what, "who": action.who or None, "when": _when(action.when), **found}
 
     def _named(self, index: str) -> str:
-        """Return the name of an index that a file came by, unless that is private: who reads this one may not know."""
+        """Return the name of an index that a file came by, unless that is or was private: a reader may not know."""
         is_another = "/" in index and index != self.index and len(index) < MAX_NAME  # what is imported may be any text
-        row = indexes.find(self.store, IndexName(index)) if is_another else None
+        row = indexes.last(self.store, IndexName(index)) if is_another else None
         return index if row is None or is_public(row) else PRIVATE
 
 

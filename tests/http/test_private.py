@@ -385,3 +385,15 @@ def test_a_search_by_a_token_of_projects_finds_these_where_not_all_may_read(owne
         found.append([name for name in ("demo", "hidden", "open") if f">{name}<" in answer.text])
     assert found == [["demo", "hidden", "open"], ["demo", "open"]]
     limited.close()
+
+
+def test_the_name_of_a_private_index_is_not_told_once_it_is_deleted(nobody: Client, owner: Client, index: str) -> None:
+    private = make_index(owner, acl_read=[owner.user])
+    heir = make_index(owner, bases=[private])
+    assert owner.upload(private, wheel()).status_code == 200
+    assert push(owner, private, index).status_code == 200
+    for _ in range(2):
+        assert private not in nobody.get(f"{index}/demo/1.0").text
+        assert nobody.result(heir)["bases"] == []
+        owner.delete(private)
+    assert owner.get(private).status_code == 404

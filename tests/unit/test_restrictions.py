@@ -104,3 +104,11 @@ def test_a_token_does_nothing_with_accounts(there: There, wish: str, administrat
 def test_who_administers_can_not_delete_itself(there: There) -> None:
     assert not may(there, "alice", "delete alice", ("alice",))
     assert may(there, "bob", "delete alice", ("alice", "bob"))
+
+
+def test_a_token_of_who_administers_creates_no_user(there: There) -> None:
+    wish = WISHES["create a user"]
+    caller = Caller("bob", 0, "0" * 16, NO_LIMITS).restricted(("bob",))
+    with pytest.raises(Refused):
+        DECISIONS[type(wish)](there.folding.store, caller, wish)
+    assert may(there, "bob", "create a user", ("bob",))
