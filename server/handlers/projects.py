@@ -31,19 +31,20 @@ AT_ONCE = 500  # files that one command yanks
 
 
 async def get_project(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
-    """Show all versions of a project, bases included."""
+    """Show all versions of a project, bases included; ``?ignore_bases``: none of a project that only they have."""
     name, project = index_of(segments), project_of(segments[2])
     if project != segments[2]:
         raise redirect(request, f"/{name}/{project}")
     base = outside_url(parts, request)
-    asked, looks = await _asked(parts, name, project, request)
+    every, looks = await settled(parts, request, name, project)
+    asked = _shown_of(every, request)
     await _have_documents(parts, asked, project)
 
     def answer() -> web.Response:
         with parts.reader.snapshot() as store:
             found = _versions(parts, store, asked, project, base)
-        if not found:
-            raise _missing(name, project, looks)
+            if not found and not any(_numbers(parts, store, source, project) for source in every):
+                raise _missing(name, project, looks)
         return enveloped("projectconfig", found)
 
     return await for_reading(answer)  # a project may have 100,000 files
@@ -122,7 +123,11 @@ async def _asked(
     parts: Parts, name: IndexName, project: ProjectName, request: web.BaseRequest
 ) -> tuple[tuple[Source, ...], list[Look]]:
     asked, looks = await settled(parts, request, name, project)
-    return (asked[:1] if "ignore_bases" in request.query else asked), looks
+    return _shown_of(asked, request), looks
+
+
+def _shown_of(asked: tuple[Source, ...], request: web.BaseRequest) -> tuple[Source, ...]:
+    return asked[:1] if "ignore_bases" in request.query else asked
 
 
 async def _have_documents(
@@ -148,12 +153,16 @@ def _missing(name: IndexName, what: str, looks: list[Look]) -> LedgerpiError:
 
 def _versions(parts: Parts, store: Store, asked: tuple[Source, ...], project: ProjectName, base: str) -> dict[str, Any]:
     names: dict[Version, None] = {}
-    for _, incarnation in asked:
-        row = projects.find(store, incarnation, project)
-        if row is not None:
-            names.update((version, None) for version, _ in projects.releases(store, row.incarnation))
-        names.update((file.version, None) for file in parts.mirrors.mirrored.of(store, incarnation, project).values())
+    for source in asked:
+        names.update(dict.fromkeys(_numbers(parts, store, source, project)))
     return {version: _merged(parts, store, asked, (project, version), base) for version in names}
+
+
+def _numbers(parts: Parts, store: Store, source: Source, project: ProjectName) -> list[Version]:
+    _, index = source
+    row = projects.find(store, index, project)
+    released = [] if row is None else [version for version, _ in projects.releases(store, row.incarnation)]
+    return released + [file.version for file in parts.mirrors.mirrored.of(store, index, project).values()]
 
 
 def _merged(

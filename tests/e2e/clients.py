@@ -56,13 +56,17 @@ class Clients:
             "UV_LINK_MODE": "copy",
         }
 
-    def attempt(self, *command: str | Path, cwd: Path | None = None, **variables: str) -> Outcome:
-        """Run *command* with *variables* more in its environment and return how it ended."""
+    def attempt(self, *command: str | Path, cwd: Path | None = None, typed: str = "", **variables: str) -> Outcome:
+        """Run *command* with *variables* more in its environment and return how it ended.
+
+        It has no terminal: what it asks for, passwords too, it reads from *typed*.
+        """
         done = subprocess.run(
             [str(word) for word in command],
             cwd=cwd or self.home,
             env=self.environment | variables,
-            stdin=subprocess.DEVNULL,
+            input=typed,
+            start_new_session=True,  # else it would ask at the terminal of who runs the tests
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
@@ -70,9 +74,9 @@ class Clients:
         )
         return Outcome(done.returncode, done.stdout, done.stderr)
 
-    def run(self, *command: str | Path, cwd: Path | None = None, **variables: str) -> str:
+    def run(self, *command: str | Path, cwd: Path | None = None, typed: str = "", **variables: str) -> str:
         """Run *command*, which has to succeed, and return all that it said."""
-        outcome = self.attempt(*command, cwd=cwd, **variables)
+        outcome = self.attempt(*command, cwd=cwd, typed=typed, **variables)
         assert outcome.code == 0, f"{' '.join(map(str, command))}: {outcome.out}{outcome.err}"
         return outcome.text
 

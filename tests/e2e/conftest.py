@@ -8,7 +8,10 @@ import pytest
 from changelog.verify import verify_node
 from server.layout import Layout
 from tests.e2e.clients import Clients
-from tests.http.accounts import make_index
+from tests.e2e.devpi import Devpi, program
+from tests.following import check_copy, new_replica, wait_until_equal
+from tests.http.accounts import PASSWORD as OWN
+from tests.http.accounts import make_index, make_user
 from tests.http.client import Client
 from tests.processes import Node, new_node
 from tests.recording import Recorder, recording
@@ -70,3 +73,32 @@ def recorder(node: Node) -> Iterator[Recorder]:
 def index(root: Client) -> str:
     """An index of this test's own that is not volatile."""
     return make_index(root, volatile=False)
+
+
+@pytest.fixture(scope="module")
+def replica(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A replica that follows the node, and has to be its copy in the end."""
+    running = new_replica(node, tmp_path_factory.mktemp("replica")).start()
+    wait_until_equal(node, running)
+    yield running
+    wait_until_equal(node, running)
+    check_copy(node, running, files=True)
+    assert "Traceback" not in running.log
+    running.stop()
+
+
+@pytest.fixture(scope="module", params=["primary", "replica"])
+def at(request: pytest.FixtureRequest, node: Node, replica: Node) -> Node:
+    """The node that is asked, each of two in turn."""
+    return node if request.param == "primary" else replica
+
+
+@pytest.fixture(scope="module", params=["newest", pytest.param("oldest", marks=pytest.mark.long)])
+def devpi(at: Node, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Devpi:
+    """A user of this file's own, who uses the node *at* and is logged in."""
+    clients = Clients(tmp_path_factory.mktemp("user"))
+    user = make_user(Client(at.url))
+    found = Devpi(clients, program(request.param), user)
+    found.run("use", at.url)
+    found.run("login", user.user, f"--password={OWN}")
+    return found

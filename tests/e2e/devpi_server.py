@@ -29,9 +29,9 @@ class DevpiServer:
         """Where it listens, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
-    def init(self) -> None:
-        """Make its folder."""
-        self._run("devpi-init", "--no-root-pypi", "--root-passwd", PASSWORD)
+    def init(self, password: str = PASSWORD) -> None:
+        """Make its folder, with root's password."""
+        self._run("devpi-init", "--no-root-pypi", "--root-passwd", password)
 
     def begin_from(self, dump: Path) -> str:
         """Make its folder from *dump* and return what was said."""
@@ -42,8 +42,8 @@ class DevpiServer:
         return self._run("devpi-export", "--include-mirrored-files", str(dump))
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
-        self.port = free_port()
+        """Start it, at a free port unless one was given, and wait until it answers."""
+        self.port = self.port or free_port()
         listen = ("--host", "127.0.0.1", "--port", str(self.port))
         with self.serverdir.with_suffix(".log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -1,35 +1,18 @@
 """devpi-client 7: documentation and test results, with stand-ins for sphinx-build and tox."""
 
 import json
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.corpora import Project
-from tests.e2e.clients import BIN, Clients
+from tests.e2e.clients import Clients
 from tests.e2e.conftest import PASSWORD
+from tests.e2e.stand_ins import SPHINX, TOX, stand_in
 from tests.http.accounts import make_index
 from tests.http.client import Client
 from tests.processes import Node
-
-SPHINX = """\
-import pathlib, sys
-build = pathlib.Path(sys.argv[-1])
-(build / "_static").mkdir(parents=True)
-(build / "index.html").write_text("<p>what it does")
-(build / "_static" / "x.css").write_text("p {}")
-"""
-TOX = """\
-import json, sys
-report = {{"host": "h", "platform": "linux", "toxversion": "4", "testenvs": {{"py": {{
-    "python": {{"version": "3.13.0"}},
-    "setup": [{{"retcode": 0, "command": ["pip"], "output": ""}}],
-    "test": [{{"retcode": {code}, "command": ["pytest", "-q"], "output": "one failed"}}]}}}}}}
-open(sys.argv[sys.argv.index("--result-json") + 1], "w").write(json.dumps(report))
-sys.exit({code})
-"""
 
 
 @pytest.fixture
@@ -42,16 +25,6 @@ def logged_in(node: Node, clients: Clients, volatile: str) -> Clients:
     clients.run("devpi", "use", f"{node.url}/{volatile}")
     clients.run("devpi", "login", "root", f"--password={PASSWORD}")
     return clients
-
-
-def stand_in(clients: Clients, name: str, program: str) -> str:
-    """Write a program that a client finds as *name*; return the PATH for that."""
-    folder = clients.home / "bin"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.py").write_text(program)
-    (folder / name).write_text(f'#!/bin/sh\nexec {sys.executable} {folder / name}.py "$@"\n')
-    (folder / name).chmod(0o755)
-    return f"{folder}:{BIN}:/usr/bin:/bin"
 
 
 def tree(folder: Path) -> Path:

@@ -1,6 +1,6 @@
 """ledgerpi in the place of devpi-server 6.20.3: clients that were configured for that one go on, and are told nothing.
 
-Users, indexes and files are made by the devpi client at both, as by hand.
+Users, indexes and files move by ``devpi-export`` and ``ledgerpi import-devpi``, passwords with them.
 """
 
 import os
@@ -15,19 +15,17 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from ops.bench import prepare
 from ops.bench.processes import Server
 from tests.corpora import Project
 from tests.e2e.clients import Clients, installed
+from tests.e2e.devpi_server import DevpiServer
 from tests.fronts import free_port
 from tests.processes import LEDGERPI
-from tests.upstream.peers import CACHE
 
 pytestmark = pytest.mark.long
 
 PASSWORD, ROOT = "alice's own", "root's own"
 SIMPLE = "application/vnd.pypi.simple.v1+json"
-CHEAP = ("--argon2-memory-cost", "1024", "--argon2-time-cost", "1", "--argon2-parallelism", "1")
 INDEXES = ("alice/dev", "alice/prod")
 START_S = 90.0
 
@@ -67,30 +65,24 @@ class User(Clients):
 
 
 @contextmanager
-def devpi_server(folder: Path, port: int) -> Iterator[None]:
-    """Run a new devpi-server."""
-    CACHE.mkdir(exist_ok=True)
-    programs = prepare.devpi_environment(CACHE)
-    serverdir = folder / "devpi"
-    made = (programs / "devpi-init", "--serverdir", serverdir, "--no-root-pypi", "--root-passwd", ROOT)
-    subprocess.run(made, check=True, capture_output=True, timeout=START_S)
-    where = ("--serverdir", str(serverdir), "--host", "127.0.0.1", "--port", str(port))
-    command = [str(programs / "devpi-server"), *where, *CHEAP]
-    server = Server(command, folder / "devpi.log", sorted(os.sched_getaffinity(0)))
+def devpi_server(original: DevpiServer) -> Iterator[None]:
+    """Run a new devpi-server, and write the folder ``dump`` when it has ended."""
+    original.init(ROOT)
+    original.start()
     try:
-        server.wait_until_answers(port, "/+api", START_S)
         yield
     finally:
-        server.stop()
+        original.stop()
+    original.export(original.serverdir.with_name("dump"))
 
 
 @contextmanager
 def ledgerpi(folder: Path, port: int) -> Iterator[None]:
-    """Run a new node, with the file of options that devpi-server had."""
-    path = folder / "devpi-server.yml"
-    path.write_text(f"devpi-server:\n  serverdir: {folder / 'node'}\n  host: 127.0.0.1\n  port: {port}\n  threads: 4\n")
-    made = (LEDGERPI, "init", "-c", path, "--no-root-pypi", "--root-passwd", ROOT)
-    subprocess.run(made, check=True, capture_output=True, timeout=START_S)
+    """Run a node that begins with the dump, with the file of options that devpi-server had."""
+    path, serverdir = folder / "devpi-server.yml", folder / "node"
+    path.write_text(f"devpi-server:\n  serverdir: {serverdir}\n  host: 127.0.0.1\n  port: {port}\n  threads: 4\n")
+    run("init", "-c", path, "--no-root-pypi", "--root-passwd", "not the one that is imported")
+    run("import-devpi", "--serverdir", serverdir, folder / "dump")
     with path.open("a") as options:
         options.write("  request-timeout: 7\n")
     command = [str(LEDGERPI), "serve", "-c", str(path)]
@@ -100,6 +92,12 @@ def ledgerpi(folder: Path, port: int) -> Iterator[None]:
         yield
     finally:
         node.stop()
+
+
+def run(*words: str | Path) -> None:
+    """Run a command of ledgerpi, which has to succeed."""
+    done = subprocess.run([LEDGERPI, *words], capture_output=True, text=True, timeout=START_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def fill(administrator: Clients, url: str, files: dict[str, list[Path]]) -> None:
@@ -133,14 +131,14 @@ def test_clients_of_devpi_server_go_on_when_it_is_exchanged(tmp_path: Path) -> N
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     dist = tmp_path / "dist"
-    folders = [dist, tmp_path / "home", tmp_path / "then", tmp_path / "now"]
+    folders = [dist, tmp_path / "home", tmp_path / "then"]
     for folder in folders:
         folder.mkdir()
-    user, then, now = User(folders[1]), Clients(folders[2]), Clients(folders[3])
+    user, then = User(folders[1]), Clients(folders[2])
     inner, outer = Project("inner", "1.0"), Project("outer", "1.0", ("inner",))
     files = {"alice/dev": [inner.wheel(dist), inner.sdist(dist)], "alice/prod": [outer.wheel(dist)]}
 
-    with devpi_server(tmp_path, port):
+    with devpi_server(DevpiServer(tmp_path / "devpi", port)):
         fill(then, url, files)
         user.configure(url)
         user.run("devpi", "use", f"{url}/alice/dev")
@@ -151,8 +149,6 @@ def test_clients_of_devpi_server_go_on_when_it_is_exchanged(tmp_path: Path) -> N
         shown = user.run("devpi", "getjson", "/alice/prod")
 
     with ledgerpi(tmp_path, port):
-        fill(now, url, files)
-
         assert held(url) == before  # the same bytes, at the same URLs
         assert f"current devpi index: {url}/alice/dev" in user.run("devpi", "use")
         assert user.run("devpi", "list", "inner") == listed
@@ -170,4 +166,5 @@ def test_clients_of_devpi_server_go_on_when_it_is_exchanged(tmp_path: Path) -> N
         assert "401" in refused.text or "403" in refused.text, refused.text  # the login was devpi's, for 10 hours
         user.run("devpi", "login", "alice", f"--password={PASSWORD}")
         user.run("devpi", "upload", Project("inner", "3.0").wheel(dist))
+        assert "logged in" in then.run("devpi", "login", "root", f"--password={ROOT}")
         assert user.uv(tmp_path / "uv3", "outer") == {"inner": "3.0", "outer": "1.0"}

@@ -82,6 +82,12 @@ def test_versions_of_bases_are_shown_unless_not_wanted(owner: Client, nobody: Cl
     assert nobody.get(f"{heir}/demo/1.0?ignore_bases=").status_code == 404
 
 
+def test_a_project_that_only_bases_have_has_no_own_version(owner: Client, nobody: Client, filled: str) -> None:
+    heir = make_index(owner, bases=[filled])
+    assert nobody.result(f"{heir}/demo?ignore_bases=") == {}
+    assert nobody.get(f"{heir}/other?ignore_bases=").status_code == 404
+
+
 def test_the_same_version_of_a_base_is_shadowed(owner: Client, nobody: Client, filled: str, url: str) -> None:
     heir = make_index(owner, bases=[filled])
     own = wheel("demo", "1.0", note="own")
