@@ -142,19 +142,19 @@ def _check(kind: Any) -> Check:  # noqa: ANN401, PLR0911 - a table of kinds
 def _tuple_check(kinds: tuple[Any, ...]) -> Check:
     if len(kinds) == 2 and kinds[1] is ...:  # noqa: PLR2004 - tuple[X, ...]
         each = _check(kinds[0])
-        return lambda item: type(item) is tuple and all(map(each, item))
+        return lambda item: isinstance(item, tuple) and all(map(each, item))
     alternatives = [_types(kind) for kind in kinds]
     if prod(map(len, alternatives)) > MAX_SHAPES:
         checks = tuple(map(_check, kinds))
         return lambda item: (
-            type(item) is tuple
+            isinstance(item, tuple)
             and len(item) == len(checks)
             and all(check(part) for check, part in zip(checks, item, strict=True))
         )
     shapes = frozenset(product(*alternatives))  # one look-up for all items: large events have 100,000 of them
     inner = [(place, _check(kind)) for place, kind in enumerate(kinds) if tuple in alternatives[place]]
     return lambda item: (
-        type(item) is tuple and tuple(map(type, item)) in shapes and all(check(item[place]) for place, check in inner)
+        isinstance(item, tuple) and tuple(map(type, item)) in shapes and all(check(item[place]) for place, check in inner)
     )
 
 

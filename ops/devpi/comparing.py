@@ -236,6 +236,7 @@ def _relative(site: Site, href: str) -> str:
 
 
 DEFAULTS: dict[str, tuple[object, ...]] = {
+    "acl_read": ([":ANONYMOUS:"],),
     "acl_toxresult_upload": ([":ANONYMOUS:"],),
     "mirror_whitelist_inheritance": ("intersection", "union"),
     "mirror_cache_expiry": (1800,),

@@ -94,6 +94,7 @@ def test_every_option_is_taken_and_shown(site: Site, make: Callable[[Site, dict[
     found = shown(site, index)
     assert found == {
         "type": "mirror",
+        "acl_read": [":ANONYMOUS:"],
         "mirror_url": site.up.simple,
         **{key: text for key, (_, text) in OPTIONS.items()},
     }
