@@ -154,7 +154,9 @@ def _tuple_check(kinds: tuple[Any, ...]) -> Check:
     shapes = frozenset(product(*alternatives))  # one look-up for all items: large events have 100,000 of them
     inner = [(place, _check(kind)) for place, kind in enumerate(kinds) if tuple in alternatives[place]]
     return lambda item: (
-        isinstance(item, tuple) and tuple(map(type, item)) in shapes and all(check(item[place]) for place, check in inner)
+        isinstance(item, tuple)
+        and tuple(map(type, item)) in shapes
+        and all(check(item[place]) for place, check in inner)
     )
 
 
