@@ -2,13 +2,14 @@
 
 import random
 import threading
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 END_S = 60.0  # for the last operations
 
 
-class Working:
+class Working(ABC):
     """Runs :meth:`work` in some threads until the block ends."""
 
     def __init__(self, chance: random.Random, count: int) -> None:
@@ -17,9 +18,9 @@ class Working:
         seeds = [chance.getrandbits(32) for _ in range(count)]
         self._threads = [threading.Thread(target=self.work, args=(random.Random(s),)) for s in seeds]  # noqa: S311
 
+    @abstractmethod
     def work(self, chance: random.Random) -> None:
         """Work until :attr:`end` is set."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         for thread in self._threads:
