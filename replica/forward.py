@@ -14,6 +14,7 @@ from yarl import URL
 from changelog.errors import InvalidForm, InvalidName, LedgerpiError, NotYet
 from replica.config import ReplicaConfig
 from replica.credentials import Credentials
+from replica.given_up import Revocable, revoked_on_failure
 from replica.primary import Primary, unanswered
 from replica.pulse import felt
 from replica.tail import open_session, read_all
@@ -49,7 +50,7 @@ class Forward:
         """Send them to *primary*, whose connections are closed with this, and show who sends them."""
         self._primary = primary
         self._shown = shown
-        self._session = open_session(config.primary_ca_file, silence_s=ANSWER_S)
+        self._session = open_session(config.primary_ca_file, silence_s=ANSWER_S, request_class=Revocable)
         self._session._retry_connection = False  # noqa: SLF001 - there is no option: a DELETE would be sent twice
 
     async def __call__(self, parts: Parts, request: web.BaseRequest) -> web.StreamResponse:
@@ -78,27 +79,31 @@ class Forward:
         url = URL(primary + _target(request), encoded=True)
         body = _Body(request, keeping)
         try:
-            async with (
-                felt(self._session, primary, via.with_own(parts.member)),
-                asyncio.timeout(None) as body.patience,
-                self._session.request(
-                    request.method,
-                    url,
-                    headers=headers,
-                    data=body.pieces() if request.can_read_body else None,
-                    allow_redirects=False,
-                    expect100=body.waits_to_be_asked,
-                    skip_auto_headers=AS_SENT,
-                ) as answer,
-            ):
-                raw = await read_all(answer.content, MAX_ANSWER)
-                return web.Response(
-                    status=answer.status, reason=answer.reason, body=raw, headers=_returned(answer.headers)
-                )
+            async with felt(self._session, primary, via.with_own(parts.member)):
+                with revoked_on_failure():
+                    return await self._answer(request, url, headers, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if body.failure is not None:
                 raise body.failure from error
             raise unanswered(error) from error
+
+    async def _answer(
+        self, request: web.BaseRequest, url: URL, headers: CIMultiDict[str], body: "_Body"
+    ) -> web.Response:
+        async with (
+            asyncio.timeout(None) as body.patience,
+            self._session.request(
+                request.method,
+                url,
+                headers=headers,
+                data=body.pieces() if request.can_read_body else None,
+                allow_redirects=False,
+                expect100=body.waits_to_be_asked,
+                skip_auto_headers=AS_SENT,
+            ) as answer,
+        ):
+            raw = await read_all(answer.content, MAX_ANSWER)
+            return web.Response(status=answer.status, reason=answer.reason, body=raw, headers=_returned(answer.headers))
 
     def _told(self, parts: Parts, request: web.BaseRequest) -> dict[str, str]:
         """Return what the primary learns of the client; it believes who follows it."""

@@ -61,7 +61,13 @@ class Source:
         return self.credentials.headers
 
 
-def open_session(ca_file: str = "", *, silence_s: float = SILENCE_S, limit: int = 100) -> aiohttp.ClientSession:
+def open_session(
+    ca_file: str = "",
+    *,
+    silence_s: float = SILENCE_S,
+    limit: int = 100,
+    request_class: type[aiohttp.ClientRequest] = aiohttp.ClientRequest,
+) -> aiohttp.ClientSession:
     """Return a session for requests to other nodes; made inside a running loop.
 
     They may be silent for *silence_s*; at most *limit* connections are made, 0 = as many as are wanted.
@@ -79,6 +85,7 @@ def open_session(ca_file: str = "", *, silence_s: float = SILENCE_S, limit: int 
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
+        request_class=request_class,
         headers={"User-Agent": "ledgerpi-replica"},
     )
 

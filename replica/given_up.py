@@ -1,0 +1,46 @@
+"""Requests that are not delivered once they are given up."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import aiohttp
+from aiohttp.connector import Connection
+
+_AT_ONCE = struct.pack("ii", 1, 0)  # struct linger of socket(7): on, for no time at all
+_under_way: ContextVar[list[asyncio.Transport]] = ContextVar("_under_way")
+
+
+class Revocable(aiohttp.ClientRequest):
+    """A request that ``revoked_on_failure`` can take back, as far as it has not left this machine."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Send it; the kernel keeps nothing for later of a connection that is closed."""
+        transport = conn.transport
+        if transport is not None:
+            link = transport.get_extra_info("socket")
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            _under_way.get([]).append(transport)
+        return await super().send(conn)
+
+
+@contextmanager
+def revoked_on_failure() -> Iterator[None]:
+    """Drop what is unsent of the requests made within, if this is left by an exception.
+
+    An ordinary close goes on sending, for a quarter of an hour if the road is down: a write would take effect long
+    after its sender was told that it failed. What the other side has got already can not be taken back.
+    """
+    sent = list[asyncio.Transport]()
+    token = _under_way.set(sent)
+    try:
+        yield
+    except BaseException:
+        for transport in sent:
+            transport.abort()
+        raise
+    finally:
+        _under_way.reset(token)
