@@ -15,7 +15,11 @@ SIMPLE = "application/vnd.pypi.simple.v1+json"
 
 def program(version: str) -> Path:
     """Return the client ``newest``, of the development environment, or ``oldest``, which the first call installs."""
-    return BIN / "devpi" if version == "newest" else python_with("devpi-client", pins=OLDEST).with_name("devpi")
+    return (
+        BIN / "devpi"
+        if version == "newest"
+        else python_with("devpi-client", "setuptools", pins=OLDEST).with_name("devpi")
+    )
 
 
 @frozen
@@ -35,6 +39,11 @@ class Devpi:
     def home(self) -> Path:
         """The folder that the client's settings are in."""
         return self.clients.home
+
+    def knows(self, *words: str) -> bool:
+        """Return whether the client of this version has the option that *words* end with."""
+        *command, option = words
+        return option in self.run(*command, "--help")
 
     def another(self, home: Path) -> "Devpi":
         """Return one with settings of its own, who is not logged in."""

@@ -1,8 +1,11 @@
 """Environments of clients that the development environment has not: installed once, kept outside git."""
 
+import fcntl
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -21,9 +24,18 @@ def python_with(name: str, *more: str, pins: Path = REQUIREMENTS) -> Path:
     folder = CACHE / f"{stem}-py{sys.version_info.major}.{sys.version_info.minor}"
     python = folder / "bin" / "python"
     installed, wanted = folder / ".installed", pins.read_text()
-    if not installed.exists() or installed.read_text() != wanted:  # one that was cut short is done again
-        venv.create(folder, clear=True)
-        pip = (sys.executable, "-m", "pip", "--python", python, "-qq", "install", "--constraint", pins)
-        subprocess.run([*pip, name, *more], check=True, timeout=INSTALL_S)
-        installed.write_text(wanted)
+    with _alone(folder.with_suffix(".lock")):  # tests run side by side
+        if not installed.exists() or installed.read_text() != wanted:  # one that was cut short is done again
+            venv.create(folder, clear=True)
+            pip = (sys.executable, "-m", "pip", "--python", python, "-qq", "install", "--constraint", pins)
+            subprocess.run([*pip, name, *more], check=True, timeout=INSTALL_S)
+            installed.write_text(wanted)
     return python
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
