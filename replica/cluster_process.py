@@ -1,7 +1,6 @@
 """The process of a primary that asks other members whether one took over, first of all when the node starts."""
 
 import asyncio
-from typing import Any
 
 import structlog
 
@@ -10,11 +9,12 @@ from changelog.reader import Reader
 from changelog.views import cluster, voting
 from changelog.views.voting import is_held
 from replica import credentials
-from replica.config import ReplicaConfig
+from replica.config import ReplicaConfig, config_of
 from replica.membership import where
 from replica.peers import Left, Peer, Peers
 from replica.tail import open_session
 from server import keys
+from server.child import Start
 from server.process import run, until_death_of_parent
 from server.submit import Submit
 
@@ -91,16 +91,17 @@ class Watch:
         self._told = True
 
 
-async def serve(plain: dict[str, Any], parent: int) -> None:
-    """Ask until the supervisor's end of the pipe *parent* is closed."""
-    config = ReplicaConfig.of(plain)
+async def serve(start: Start) -> None:
+    """Ask until the supervisor says that this is to end, or dies."""
+    config = config_of(start)
     reader = Reader(config.layout.changelog, config.map_size)
     shown = credentials.read(config.layout, reader)
     async with open_session(config.primary_ca_file) as session:
         peers = Peers(reader, session, shown)
         watch = Watch(config, reader, Submit(config.layout.socket), peers, shown.member)
-        await until_death_of_parent(watch.run(), parent)
+        await until_death_of_parent(watch.run(), start)
 
 
-if __name__ == "__main__":
-    run(serve)
+def main(start: Start) -> None:
+    """Run the process."""
+    run(serve, start)

@@ -7,6 +7,7 @@ from attrs import field, frozen
 from attrs.validators import gt, in_, optional
 
 from changelog.names import index_name
+from server.child import Start
 from server.config import Config
 from server.stream import HEARTBEAT_S
 
@@ -75,3 +76,10 @@ class ReplicaConfig(Config):
     def backlog(self) -> Path:
         """What that process has yet to fetch; can be thrown away."""
         return self.layout.local / "files"
+
+
+def config_of(start: Start) -> ReplicaConfig:
+    """Return the configuration of a process that a node which can be a replica started."""
+    if not isinstance(start.config, ReplicaConfig):
+        raise TypeError(f"the configuration of a primary alone: {type(start.config).__name__}")
+    return start.config

@@ -2,14 +2,15 @@
 
 import os
 import time
-from typing import Any
 
 import structlog
+import uvloop
 
 from replica import first_copy
-from replica.config import ReplicaConfig
+from replica.config import config_of
 from server import locks, roles
-from server.process import run, until_death_of_parent
+from server.child import Start
+from server.process import until_death_of_parent
 
 TELL_S = 5.0  # between two words on how far it is
 
@@ -34,9 +35,9 @@ class _Told:
         logger.warning("copying waits", reason=reason)
 
 
-async def serve(plain: dict[str, Any], parent: int) -> None:
+async def serve(start: Start) -> None:
     """Copy, and end with the code that makes the node go on as a replica."""
-    config = ReplicaConfig.of(plain)
+    config = config_of(start)
     told = _Told()
 
     async def copied() -> None:
@@ -44,8 +45,9 @@ async def serve(plain: dict[str, Any], parent: int) -> None:
             await first_copy.run(config, told.progress, told.trouble)
         os._exit(roles.CHANGED)
 
-    await until_death_of_parent(copied(), parent)
+    await until_death_of_parent(copied(), start)
 
 
-if __name__ == "__main__":
-    run(serve, waits=False)
+def main(start: Start) -> None:
+    """Copy; it stands in for the writer, so it waits for nobody."""
+    uvloop.run(serve(start))

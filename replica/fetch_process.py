@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
-from typing import Any
 
 import aiohttp
 import structlog
@@ -19,7 +18,7 @@ from replica import credentials, files, tail
 from replica.acknowledge import Acknowledger
 from replica.backlog import Backlog
 from replica.bulk import Bulk
-from replica.config import LAZY, ReplicaConfig
+from replica.config import LAZY, ReplicaConfig, config_of
 from replica.credentials import Credentials
 from replica.eager import Eager
 from replica.fetches import Fetches
@@ -30,6 +29,7 @@ from replica.named import Selection
 from replica.tail import Source
 from replica.third_source import ThirdSource
 from server import keys, roles
+from server.child import Start
 from server.connection import Connection
 from server.garbage import look_seldom
 from server.news import News
@@ -40,7 +40,7 @@ from server.upstream.cache import Cache
 from server.upstream.download import hand_on
 from server.upstream.ending import end
 from server.upstream.state import LocalState
-from server.wire import Frame, death_of_parent, error_frame, framed, listen, tell_ready
+from server.wire import Frame, error_frame, framed, listen
 
 TELL_EVERY_S = 0.5  # how it is doing, if that changed
 
@@ -124,9 +124,9 @@ def make_parts(config: ReplicaConfig) -> FetchParts:
     return FetchParts(config, reader, Submit(layout.socket), Blobs(layout.blobs), spool, local)
 
 
-async def serve(plain: dict[str, Any], parent: int) -> None:
-    """Answer and fetch until the supervisor's end of the pipe *parent* is closed."""
-    config = ReplicaConfig.of(plain)
+async def serve(start: Start) -> None:
+    """Answer and fetch until the supervisor says that this is to end, or dies."""
+    config = config_of(start)
     parts = make_parts(config)
     async with AsyncExitStack() as at_end:
         at_end.callback(parts.close)
@@ -148,10 +148,10 @@ async def serve(plain: dict[str, Any], parent: int) -> None:
         server = await loop.create_unix_server(lambda: Connection(service), sock=listen(config.fetch_socket))
         at_end.callback(server.close)
         look_seldom()
-        tell_ready()  # the supervisor reads this
+        start.tell_ready()
         await cache.start()
         work = asyncio.ensure_future(_work(parts, fetches, bulk, session, shown))
-        ends = asyncio.ensure_future(death_of_parent(parent))
+        ends = asyncio.ensure_future(start.death_of_parent())
         await asyncio.wait({work, ends}, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             work.result()  # it never ends but by a bug: the supervisor starts another process
@@ -211,5 +211,6 @@ async def _tell(config: ReplicaConfig, fetches: Fetches, eager: Eager | None) ->
         await asyncio.sleep(TELL_EVERY_S)
 
 
-if __name__ == "__main__":
-    run(serve)
+def main(start: Start) -> None:
+    """Run the process."""
+    run(serve, start)

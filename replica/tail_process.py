@@ -4,7 +4,6 @@ import asyncio
 import random
 import time
 from contextlib import aclosing, suppress
-from typing import Any
 
 import aiohttp
 import structlog
@@ -18,9 +17,10 @@ from changelog.reader import Reader
 from changelog.vouching import VOUCHED
 from replica import credentials, follow, rejoin, tail
 from replica.choice import choose
-from replica.config import ReplicaConfig
+from replica.config import ReplicaConfig, config_of
 from replica.follow import Following
 from replica.tail import Behind, Diverged, Source
+from server.child import Start
 from server.process import run, until_death_of_parent
 from server.stream import HEARTBEAT_S, Cursor, cursor_of
 from server.submit import Submit
@@ -169,10 +169,11 @@ def state_of(error: LedgerpiError) -> str:
     return next((state for kind, state in kinds if isinstance(error, kind)), follow.UNREACHABLE)
 
 
-async def serve(plain: dict[str, Any], parent: int) -> None:
-    """Follow until the supervisor's end of the pipe *parent* is closed."""
-    await until_death_of_parent(Follower(ReplicaConfig.of(plain)).run(), parent)
+async def serve(start: Start) -> None:
+    """Follow until the supervisor says that this is to end, or dies."""
+    await until_death_of_parent(Follower(config_of(start)).run(), start)
 
 
-if __name__ == "__main__":
-    run(serve)
+def main(start: Start) -> None:
+    """Run the process."""
+    run(serve, start)

@@ -1,12 +1,10 @@
 """A worker of a replica: the primary's own read path; what changes something is sent on."""
 
-from typing import Any
-
 from attrs import evolve
 
 from changelog.reader import Reader
 from replica import credentials
-from replica.config import ReplicaConfig
+from replica.config import ReplicaConfig, config_of
 from replica.fetching import FetchingLine
 from replica.forward import Forward
 from replica.mirrors import ReplicaMirrors
@@ -15,19 +13,20 @@ from replica.staleness import Staleness
 from replica.standing import Standing
 from replica.through import Through
 from server.auth import Auth
+from server.child import Start
 from server.parts import Parts
 from server.worker import make_parts, run
 
 
-def make_replica_parts(plain: dict[str, Any], name: str) -> Parts:
+def make_replica_parts(start: Start) -> Parts:
     """Open everything that a replica's worker needs; made inside the loop."""
-    config = ReplicaConfig.of(plain)
+    config = config_of(start)
     layout = config.layout
     reader = Reader(layout.changelog, config.map_size)
     shown = credentials.read(layout, reader)
     reader.close()  # a process opens one folder once
     primary = Primary(config, shown)
-    parts = make_parts(config, name, lambda reader, news: ReplicaMirrors(config, primary, reader, news))
+    parts = make_parts(config, start.name, lambda reader, news: ReplicaMirrors(config, primary, reader, news))
     parts = evolve(
         parts,
         member=shown.name,
@@ -46,5 +45,6 @@ def _bounded(config: ReplicaConfig, parts: Parts, max_age_s: float) -> Parts:
     return evolve(parts, staleness=staleness, auth=auth)
 
 
-if __name__ == "__main__":
-    run(make_replica_parts)
+def main(start: Start) -> None:
+    """Run a worker of a replica."""
+    run(make_replica_parts, start)

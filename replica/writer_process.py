@@ -3,7 +3,6 @@
 import os
 import time
 from contextlib import suppress
-from typing import Any
 
 from attrs import evolve
 
@@ -24,10 +23,11 @@ from changelog.views import cluster
 from changelog.views.cluster import member_of
 from changelog.writer import Keys, Writer
 from replica import credentials, rejoin, word
-from replica.config import ReplicaConfig
+from replica.config import ReplicaConfig, config_of
 from replica.vouched import check_vouched
 from replica.word import Word
 from server import keys, roles
+from server.child import Start
 from server.writer_process import now, run
 from server.writer_service import Reply, WriterService
 
@@ -144,9 +144,9 @@ class ReplicaService(WriterService):
         raise NotPrimary("this node is a replica: its primary has to decide")
 
 
-def make(plain: dict[str, Any]) -> ReplicaService:
+def make(start: Start) -> ReplicaService:
     """Return the service of a node, whose log may have been left a moment ago."""
-    config = ReplicaConfig.of(plain)
+    config = config_of(start)
     rejoin.finish(config.layout)
     service = ReplicaService(config)
     with service.env.read() as store:
@@ -156,5 +156,6 @@ def make(plain: dict[str, Any]) -> ReplicaService:
     return service
 
 
-if __name__ == "__main__":
-    run(make)
+def main(start: Start) -> None:
+    """Run the writer of a replica."""
+    run(make, start)

@@ -4,9 +4,8 @@ import os
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, Self
 
-from attrs import asdict, field, fields_dict, frozen
+from attrs import field, frozen
 from attrs.validators import deep_iterable, ge, gt, in_
 
 from changelog.env import DEFAULT_MAP_SIZE
@@ -105,12 +104,3 @@ class Config:
     def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Networks of front servers."""
         return tuple(map(ip_network, self.trusted_proxy))
-
-    @classmethod
-    def of(cls, plain: dict[str, Any]) -> Self:
-        """Return what :meth:`plain` made *plain* from, of this class or of one with more options."""
-        return cls(**{name: value for name, value in plain.items() if name in fields_dict(cls)})
-
-    def plain(self) -> dict[str, Any]:
-        """Return this as JSON can say it, to hand it to a child process."""
-        return asdict(self) | {"serverdir": str(self.serverdir)}

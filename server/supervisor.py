@@ -4,16 +4,15 @@ Workers begin when the writer is ready for the first time: it has made the table
 views for this version of the program. Their imports, which take longer, run meanwhile.
 """
 
-import json
+import gc
+import importlib
 import os
 import selectors
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing
 from types import FrameType
 
 import structlog
@@ -21,6 +20,7 @@ from attrs import define, evolve, field, frozen
 
 from changelog.env import Env
 from server import locks, roles
+from server.child import Process, Start, fork
 from server.config import Config
 from server.counts import shared_counts
 from server.upstream import state
@@ -47,7 +47,7 @@ class Child:
     number: int = 0  # of a worker
     listening: socket.socket | None = None  # where it listens, None = where the node does
     wanted: bool = True  # it runs, or is to be started again
-    process: "subprocess.Popen[bytes] | None" = None
+    process: Process | None = None
     ready: bool = False
     started: float = field(factory=time.monotonic)
     failures: int = 0  # deaths in a row, each soon after a start
@@ -121,11 +121,11 @@ class Supervisor:
         for page in self._config.layout.pages.glob("*"):
             page.unlink()
         state.prepare(self._config.layout.local)
-        env = Env(self._config.layout.changelog, (), readonly=True, map_size=self._config.map_size)  # reads no views
         if not self._config.offline_mode:
             self._selector.register(self._asked, selectors.EVENT_READ)
         if self._programs.cluster:
             self._selector.register(self._joined, selectors.EVENT_READ)
+        self._import()
         for child in self._wanted():
             self._start(child)
         checked = time.monotonic()
@@ -138,10 +138,22 @@ class Supervisor:
                 else:
                     self._hear(key.data)
             if self._reap() or time.monotonic() > checked + READER_CHECK_S:
-                env.reader_check()
+                self._free_readers()
                 checked = time.monotonic()
         self._stop()
-        env.close()
+
+    def _import(self) -> None:
+        """Import what the processes run, before they are forked."""
+        for child in self._wanted():
+            importlib.import_module(child.module)
+        gc.collect()
+        gc.freeze()  # what is looked at is written to, and no longer shared
+
+    def _free_readers(self) -> None:
+        """Free the slots of readers that died. No child may be forked with the environment open: it opens its own."""
+        layout = self._config.layout
+        with closing(Env(layout.changelog, (), readonly=True, map_size=self._config.map_size)) as env:  # reads no views
+            env.reader_check()
 
     def _make_children(self) -> None:
         self._programs = self._choose(self._config)
@@ -173,7 +185,7 @@ class Supervisor:
                 self._start(child)
 
     def _wake_on_signals(self) -> int:
-        wake, write = os.pipe()
+        wake, write = self._wake = os.pipe()
         os.set_blocking(write, False)
         signal.set_wakeup_fd(write)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -186,34 +198,49 @@ class Supervisor:
         self._stopping = True
 
     def _start(self, child: Child) -> None:
-        config = json.dumps(self._config.plain())
-        listening = self._socket if child.listening is None else child.listening
-        descriptors = (self._alive, listening.fileno(), self._counts)
-        arguments = [config, *map(str, descriptors), str(child.number), child.name]
-        command = [sys.executable, "-P", "-m", child.module, *arguments]
-        child.process = subprocess.Popen(  # noqa: S603 - our own modules
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=descriptors
+        start = Start(
+            config=self._config,
+            name=child.name,
+            number=child.number,
+            listening=self._socket if child.listening is None else child.listening,
+            counts=self._counts,
+            parent=self._alive,
         )
+        is_worker = child.module == self._programs.worker
+        child.process = fork(child.module, start, lambda: self._leave(start), hears_sigterm=is_worker)
         if self._tables_made:
-            _let_begin(child)
+            child.process.let_begin()
         child.ready = False
         child.started = time.monotonic()
-        if child.process.stdout is not None:
-            self._selector.register(child.process.stdout, selectors.EVENT_READ, child)
+        self._selector.register(child.process.ready, selectors.EVENT_READ, child)
+
+    def _leave(self, start: Start) -> None:
+        """Close, in a process that was just forked, all that the supervisor alone should hold."""
+        self._lock.close()
+        self._selector.close()
+        for descriptor in (self._parent, *self._wake):
+            os.close(descriptor)
+        for one in (self._socket, self._asked, self._joined):
+            if one is not start.listening:
+                one.close()
+        for child in self._children:
+            if child.process is not None:
+                child.process.close()
 
     def _hear(self, child: Child) -> None:
         """Take note of a child that says it is ready, or closes its output by dying."""
         process = child.process
-        if process is None or process.stdout is None:
+        if process is None:
             return
-        said = os.read(process.stdout.fileno(), 1024)
+        said = os.read(process.ready, 1024)
         child.ready = child.ready or bool(said)
         if not said:
-            self._selector.unregister(process.stdout)
+            self._selector.unregister(process.ready)
         elif child is self._children[0] and not self._tables_made:
             self._tables_made = True
             for waiting in self._children:
-                _let_begin(waiting)
+                if waiting.process is not None:
+                    waiting.process.let_begin()
         if not self._announced and all(child.ready for child in self._wanted()):
             self._announced = True
             self._on_ready(self.url)
@@ -226,23 +253,18 @@ class Supervisor:
                 break
             if child.process is None and time.monotonic() >= child.not_before:
                 self._start(child)
-            elif child.process is not None and child.process.poll() is not None:
+            elif child.process is not None and child.process.has_ended():
                 died = True
                 self._bury(child, child.process)
         return died
 
-    def _bury(self, child: Child, process: "subprocess.Popen[bytes]") -> None:
-        if process.returncode == roles.CHANGED:
+    def _bury(self, child: Child, process: Process) -> None:
+        if process.exit == roles.CHANGED:
             logger.warning("node changes its role")
             self._changing = True
         else:
-            logger.error("process died", name=child.name, exit=process.returncode)
-        if process.stdout is not None:
-            if process.stdout in {key.fileobj for key in self._selector.get_map().values()}:
-                self._selector.unregister(process.stdout)
-            process.stdout.close()
-        if process.stdin is not None:
-            process.stdin.close()
+            logger.error("process died", name=child.name, exit=process.exit)
+        self._forget(process)
         child.process = None
         young = time.monotonic() < child.started + YOUNG_S
         child.failures = child.failures + 1 if young else 0
@@ -268,36 +290,26 @@ class Supervisor:
             _wait(child.process, deadline)
         _wait(writer.process, deadline)
         os.close(self._alive)
-        self._forget()
+        for child in self._children:
+            if child.process is not None:
+                self._forget(child.process)
+        for asked in (self._asked, self._joined):
+            if asked in self._registered():
+                self._selector.unregister(asked)
 
-    def _forget(self) -> None:
-        """Close what belonged to the children, and hear no more of them."""
-        for key in list(self._selector.get_map().values()):
-            if key.data is not None or key.fileobj in (self._asked, self._joined):
-                self._selector.unregister(key.fileobj)
-        processes = [child.process for child in self._children if child.process is not None]
-        for pipe in (pipe for process in processes for pipe in (process.stdin, process.stdout)):
-            if pipe is not None:
-                pipe.close()
+    def _forget(self, process: Process) -> None:
+        """Close what belonged to a child that is no more."""
+        if process.ready in self._registered():
+            self._selector.unregister(process.ready)
+        process.close()
 
-
-def _let_begin(child: Child) -> None:
-    """Let a worker open the tables; a writer does not ask."""
-    if child.process is not None and child.process.stdin is not None:
-        with suppress(BrokenPipeError):  # it died; the next one will be let begin at once
-            child.process.stdin.write(b"begin\n")
-            child.process.stdin.close()
+    def _registered(self) -> set[object]:
+        return {key.fileobj for key in self._selector.get_map().values()}
 
 
-def _wait(process: "subprocess.Popen[bytes] | None", deadline: float) -> None:
-    """Wait for the end of *process*; after *deadline* end it."""
-    if process is None:
-        return
-    try:
+def _wait(process: Process | None, deadline: float) -> None:
+    if process is not None:
         process.wait(max(0.5, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _listen(host: str, port: int) -> socket.socket:

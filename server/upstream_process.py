@@ -1,23 +1,19 @@
 """The one process of a node that asks upstreams: each page and file is asked for once, and none holds up a worker."""
 
 import asyncio
-import json
-import signal
-import socket
-import sys
 
 import structlog
-import uvloop
 
 from changelog.blobs import Blobs
 from changelog.errors import LedgerpiError, NotFound, Unavailable
 from changelog.names import FileName, ProjectName
 from changelog.reader import Reader
+from server.child import Start
 from server.config import Config
 from server.connection import Connection
 from server.executors import in_thread
 from server.garbage import look_seldom
-from server.logs import configure_logs
+from server.process import run
 from server.spool import Spool
 from server.submit import Submit
 from server.upstream.asking import Upstreams
@@ -31,7 +27,7 @@ from server.upstream.failures import UpstreamFailed
 from server.upstream.lists import Lists
 from server.upstream.pages import Pages
 from server.upstream.state import LocalState
-from server.wire import Frame, death_of_parent, error_frame, framed, tell_ready
+from server.wire import Frame, error_frame, framed
 
 TIDY_EVERY_S = 3_600.0
 
@@ -123,17 +119,18 @@ def make_upstreams(config: Config) -> Upstreams:
     )
 
 
-async def serve(config: Config, parent: int, listening: socket.socket) -> None:
-    """Answer on *listening* until the supervisor's end of the pipe *parent* is closed."""
-    upstreams = make_upstreams(config)
+async def serve(start: Start) -> None:
+    """Answer until the supervisor says that this is to end, or dies."""
+    start.listening.settimeout(0)
+    upstreams = make_upstreams(start.config)
     service = UpstreamService(upstreams)
     loop = asyncio.get_running_loop()
-    server = await loop.create_unix_server(lambda: Connection(service), sock=listening)
+    server = await loop.create_unix_server(lambda: Connection(service), sock=start.listening)
     look_seldom()
-    tell_ready()  # the supervisor reads this
+    start.tell_ready()
     await service.cache.start()
     tidying = asyncio.ensure_future(_tidy(upstreams.local))
-    await death_of_parent(parent)
+    await start.death_of_parent()
     tidying.cancel()
     server.close()
     await service.close()
@@ -152,18 +149,6 @@ async def _tidy(local: LocalState) -> None:
         await asyncio.sleep(TIDY_EVERY_S)
 
 
-def main() -> None:
-    """Run as a child of the supervisor: configuration, pipe and socket are arguments."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the supervisor says when to end
-    configure_logs()
-    config = Config.of(json.loads(sys.argv[1]))
-    listening = socket.socket(fileno=int(sys.argv[3]))
-    listening.settimeout(0)
-    if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead
-        return
-    uvloop.run(serve(config, int(sys.argv[2]), listening))
-
-
-if __name__ == "__main__":
-    main()
+def main(start: Start) -> None:
+    """Run the process."""
+    run(serve, start)

@@ -1,9 +1,7 @@
 """Messages between the processes of a node: msgpack behind a 4 byte length, over a unix socket in a private folder."""
 
-import asyncio
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -139,22 +137,3 @@ def checked(answer: Frame) -> Frame:
     if answer[1] == "error":
         raise error_of(*answer[2:])
     return answer[2:]
-
-
-def tell_ready() -> None:
-    """Tell the supervisor, which reads the standard output, that this process answers."""
-    with suppress(BrokenPipeError):  # it died; the other pipe tells so too
-        os.write(sys.stdout.fileno(), b"ready\n")
-
-
-async def death_of_parent(pipe: int) -> None:
-    """Return when the other end of *pipe*, which the supervisor holds, is closed."""
-    loop = asyncio.get_running_loop()
-    closed: asyncio.Future[None] = loop.create_future()
-
-    def on_end() -> None:
-        loop.remove_reader(pipe)
-        closed.set_result(None)
-
-    loop.add_reader(pipe, on_end)
-    await closed

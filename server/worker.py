@@ -1,13 +1,9 @@
 """A worker: a process that serves HTTP from read-only snapshots."""
 
 import asyncio
-import json
 import signal
-import socket
-import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import structlog
 import uvloop
@@ -21,13 +17,12 @@ from server.accept import Acceptor, CountedServer
 from server.app import App
 from server.auth import Auth
 from server.batches import Batches
+from server.child import Start
 from server.config import Config
-from server.counts import Counts
 from server.directories import Directories
 from server.file_cache import FileCache
 from server.garbage import look_seldom
 from server.http_logs import leave_out_slips
-from server.logs import configure_logs
 from server.mirrors import Mirrors
 from server.news import News
 from server.page_cache import PageCache
@@ -35,7 +30,6 @@ from server.parts import Parts
 from server.sources import Sources
 from server.spool import Spool
 from server.submit import Submit
-from server.wire import death_of_parent, tell_ready
 
 GRACE_S = 8.0  # for requests under way at the end
 DEATH_GRACE_S = 0.1  # the same after the supervisor's death; 0 would be no limit
@@ -82,25 +76,26 @@ def make_parts(config: Config, name: str, make_mirrors: MakeMirrors | None = Non
     )
 
 
-async def serve(parts: Parts, parent: int, listening: socket.socket, counts: Counts) -> None:
-    """Serve on *listening* until SIGTERM, or until the supervisor's end of the pipe *parent* is closed.
+async def serve(parts: Parts, start: Start) -> None:
+    """Serve until SIGTERM, or until the supervisor's end of the pipe is closed.
 
     After SIGTERM requests under way are finished, for the writer is still there. The end of the pipe is the
     supervisor's death: the writer ends too, so this ends at once and leaves what a crash would.
     """
+    counts = start.own_counts
     server = CountedServer(counts, _logged(App(parts).handle) if parts.config.debug else App(parts).handle)
     loop = asyncio.get_running_loop()
     own = tls.of(parts.config)
-    acceptor = Acceptor(listening, counts, server, None if own is None else own.context)
+    acceptor = Acceptor(start.listening, counts, server, None if own is None else own.context)
     with parts.reader.snapshot() as store:
         has_mirrors = parts.mirrors.are_there(store)
     stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    ends = {asyncio.ensure_future(death_of_parent(parent)): DEATH_GRACE_S, asyncio.ensure_future(stop.wait()): GRACE_S}
+    ends = {asyncio.ensure_future(start.death_of_parent()): DEATH_GRACE_S, asyncio.ensure_future(stop.wait()): GRACE_S}
     if has_mirrors:  # not for longer than the supervisor lives: after its death nobody listens
         await asyncio.wait({asyncio.ensure_future(parts.mirrors.connect()), *ends}, return_when=asyncio.FIRST_COMPLETED)
     look_seldom()
-    tell_ready()  # the supervisor reads this
+    start.tell_ready()
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     await acceptor.close()
     parts.news.close()  # ends the streams of replicas, which come again
@@ -141,30 +136,19 @@ def close(parts: Parts) -> None:
     parts.reader.close()
 
 
-def run(make: Callable[[dict[str, Any], str], Parts]) -> None:
-    """Run as a child of the supervisor: configuration, pipe, socket, shared counts, number and name are arguments.
-
-    *make* is called inside the loop, with the configuration and the name.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor says when to end, by SIGTERM
-    configure_logs()
+def run(make: Callable[[Start], Parts], start: Start) -> None:
+    """Serve what *make*, which is called inside the loop, opens."""
     leave_out_slips()
-    listening = socket.socket(fileno=int(sys.argv[3]))
-    listening.settimeout(0)
-    counts = Counts(int(sys.argv[4]), int(sys.argv[5]))
-    if not sys.stdin.buffer.read():  # the supervisor says when the writer has made all tables; it died instead
+    start.listening.settimeout(0)
+    if not start.may_begin():
         return
 
     async def made_and_served() -> None:
-        await serve(make(json.loads(sys.argv[1]), sys.argv[6]), int(sys.argv[2]), listening, counts)
+        await serve(make(start), start)
 
     uvloop.run(made_and_served())
 
 
-def main() -> None:
+def main(start: Start) -> None:
     """Run a worker of a primary."""
-    run(lambda config, name: make_parts(Config.of(config), name))
-
-
-if __name__ == "__main__":
-    main()
+    run(lambda start: make_parts(start.config, start.name), start)

@@ -1,10 +1,7 @@
 """The writer of a primary: the one process that decides and appends."""
 
 import asyncio
-import json
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,14 +19,14 @@ from changelog.vouching import VOUCHED, Vouched
 from changelog.writer import Committed, Decision, Outcome, Proposal, Writer
 from server import ballots, durability, keys, locks, logins, roles, upgrade
 from server.acks import Ack
+from server.child import Start
 from server.commands import REPLICA, Caller, Join, Request
 from server.config import Config
 from server.connection import Connection
 from server.copies import Copies
 from server.decide import decide
 from server.garbage import look_seldom
-from server.logs import configure_logs
-from server.wire import Frame, death_of_parent, error_frame, listen, tell_ready, wake
+from server.wire import Frame, error_frame, listen, wake
 from server.writer_service import Reply, WriterService
 
 MAX_GROUP = 250  # commands that share a commit
@@ -238,32 +235,28 @@ def now() -> int:
     return time.time_ns() // 1_000
 
 
-async def serve(service: WriterService, parent: int) -> None:
-    """Answer with *service* until the supervisor's end of the pipe *parent* is closed."""
+async def serve(service: WriterService, start: Start) -> None:
+    """Answer with *service* until the supervisor says that it is to end, or dies."""
     service.bring_views_up()
     loop = asyncio.get_running_loop()
     server = await loop.create_unix_server(lambda: Connection(service), sock=listen(service.config.layout.socket))
     look_seldom()
-    tell_ready()  # the supervisor reads this
+    start.tell_ready()
     loop.set_exception_handler(_end_at_once)
-    await death_of_parent(parent)
+    await start.death_of_parent()
     server.close()
     service.close()
 
 
-def run(make: Callable[[dict[str, Any]], WriterService]) -> None:
-    """Run as a child of the supervisor: configuration and pipe are arguments; *make* gets the configuration."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the supervisor says when to end
-    configure_logs()
-    plain = json.loads(sys.argv[1])
-    held = locks.of_writer(Config.of(plain).layout)
+def run(make: Callable[[Start], WriterService], start: Start) -> None:
+    """Run the service that *make* returns."""
+    held = locks.of_writer(start.config.layout)
 
     async def made_and_served() -> None:
-        service = make(plain)
+        service = make(start)
         if (await service.tell_role())[0] != service.role:  # one that died a moment ago made the node the other one
             os._exit(roles.CHANGED)
-        await serve(service, int(sys.argv[2]))
+        await serve(service, start)
 
     uvloop.run(made_and_served())
     held.close()
@@ -276,5 +269,6 @@ def _end_at_once(loop: asyncio.AbstractEventLoop, context: dict[str, object]) ->
     os._exit(70)  # EX_SOFTWARE: the supervisor starts another one, which begins at the last commit
 
 
-if __name__ == "__main__":
-    run(lambda plain: PrimaryService(Config.of(plain)))
+def main(start: Start) -> None:
+    """Run the writer of a primary."""
+    run(lambda start: PrimaryService(start.config), start)

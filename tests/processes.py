@@ -131,7 +131,17 @@ class Node:
         for folder in Path("/proc").glob("[0-9]*"):
             pid = int(folder.name)
             if pid != self._process.pid and _is_alive(pid) and _group(pid) == self._process.pid:
-                found[_last_argument(folder)] = pid
+                found[_name(folder)] = pid
+        return found
+
+    def whole_pids(self) -> dict[str, int]:
+        """Return :meth:`pids` once writer and workers are all there: who died is started again after a pause."""
+        wanted = {"supervisor", "writer", *(f"worker-{number}" for number in range(self._workers))}
+        deadline = time.monotonic() + START_S
+        while not wanted <= (found := self.pids()).keys():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"processes of the node are missing: {wanted - found.keys()}")
+            time.sleep(_LOOK_S)
         return found
 
     def _gone(self, members: dict[str, int]) -> None:
@@ -204,9 +214,9 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _last_argument(folder: Path) -> str:
-    """Return a child's name, which the supervisor hands it as the last argument."""
+def _name(folder: Path) -> str:
+    """Return the name that a child took."""
     try:
-        return (folder / "cmdline").read_bytes().rstrip(b"\0").rpartition(b"\0")[2].decode(errors="replace")
+        return (folder / "comm").read_text().rstrip("\n")
     except (FileNotFoundError, ProcessLookupError):
         return str(folder.name)

@@ -68,7 +68,7 @@ def test_a_writer_that_dies_at_a_step_loses_nothing(step: str, patched: Patched)
 
 
 def _die_and_recover(step: str, patched: Patched, who: str) -> None:
-    node, before = patched.node, patched.node.pids()
+    node, before = patched.node, patched.node.whole_pids()
     with Load(node, patched.model, patched.chance) as load:
         load.wait_for(5, RECOVERY_S)
         patched.armed.with_suffix(".new").write_text(step)

@@ -72,7 +72,7 @@ def test_a_process_that_dies_at_a_step_loses_nothing(step: str, patched: Patched
     with MirrorLoad(node, model, patched.chance) as load:
         load.wait_for(20, RECOVERY_S)
         time.sleep(OLD_S)
-        before = node.pids()
+        before = node.whole_pids()
         patched.armed.with_suffix(".new").write_text(step)
         patched.armed.with_suffix(".new").rename(patched.armed)
         _wait_until_hit(patched.armed)

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from itertools import combinations
 from pathlib import Path
 
 import lmdb
@@ -77,3 +78,26 @@ def test_a_process_that_dies_later_is_started_again(tmp_path: Path, name: str) -
         assert versions(node) == ["1.0"]
     finally:
         node.stop()
+
+
+def test_a_child_holds_nothing_that_is_to_end_with_the_supervisor_or_with_another_child(tmp_path: Path) -> None:
+    node = new_node(tmp_path).start()
+    try:
+        children = node.whole_pids()
+        lock = str(Layout(node.serverdir).node_lock)
+        assert lock in held_by(children.pop("supervisor"))
+        assert not [name for name, pid in children.items() if lock in held_by(pid)]
+        for one, other in combinations(children.values(), 2):
+            assert len(pipes_of(one) & pipes_of(other)) == 1, "the one that tells of the supervisor's death"
+    finally:
+        node.stop()
+
+
+def held_by(pid: int) -> set[str]:
+    """Return what the descriptors of a process lead to."""
+    return {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def pipes_of(pid: int) -> set[str]:
+    """Return the pipes that a process holds an end of, without its standard output, which is a pipe of ours."""
+    return {target for target in held_by(pid) if target.startswith("pipe:")} - {str(Path(f"/proc/{pid}/fd/1").readlink())}

@@ -1,4 +1,6 @@
-"""Faults for a node under test: Python imports this at the start of every process that has the folder in PYTHONPATH.
+"""Faults for a node under test: Python imports this at the start of a program that has the folder in PYTHONPATH.
+
+A node's processes are forked; each is patched when it takes up the module that it runs.
 
 ``LEDGERPI_TEST_FAILPOINT`` names a file that is not there. Who writes the name of a step into it has the next process
 that comes to this step end by SIGKILL, once: the file is removed just before. ``LEDGERPI_TEST_NO_CAPABILITIES=1`` gives
@@ -7,10 +9,10 @@ up root's right to read every file. The node itself knows nothing of either.
 
 import asyncio
 import ctypes
+import importlib
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -182,25 +184,36 @@ def run_on_asyncio() -> None:
     setattr(uvloop, "run", asyncio.run)  # noqa: B010 - another signature
 
 
+def patch(point: Failpoint, module: str) -> None:
+    """Patch this process, which runs *module*."""
+    run_on_asyncio()
+    if module == WORKER:
+        patch_files(point)
+        patch_sockets(point)
+    elif module == UPSTREAM:
+        patch_files(point)
+        patch_sockets(point)
+        patch_commits(point, "local-commit")
+    elif module == WRITER:
+        patch_commits(point, "commit")
+        patch_outcomes(point)
+
+
 def install() -> None:
-    """Patch this process if it is the one."""
+    """Give up rights, and have processes that are forked from this one patched."""
     if os.environ.get("LEDGERPI_TEST_NO_CAPABILITIES"):
         give_up_capabilities()
     armed = os.environ.get("LEDGERPI_TEST_FAILPOINT", "")
     if not armed:
         return
-    point = Failpoint(armed)
-    run_on_asyncio()
-    if WORKER in sys.orig_argv:
-        patch_files(point)
-        patch_sockets(point)
-    elif UPSTREAM in sys.orig_argv:
-        patch_files(point)
-        patch_sockets(point)
-        patch_commits(point, "local-commit")
-    elif WRITER in sys.orig_argv:
-        patch_commits(point, "commit")
-        patch_outcomes(point)
+    supervisor, import_module = os.getpid(), importlib.import_module
+
+    def traced_import(name: str, package: str | None = None) -> Any:  # noqa: ANN401 - a module
+        if os.getpid() != supervisor and name in {WRITER, WORKER, UPSTREAM}:
+            patch(Failpoint(armed), name)
+        return import_module(name, package)
+
+    setattr(importlib, "import_module", traced_import)  # noqa: B010 - a function, which mypy does not let one assign
 
 
 install()
