@@ -100,4 +100,6 @@ def held_by(pid: int) -> set[str]:
 
 def pipes_of(pid: int) -> set[str]:
     """Return the pipes that a process holds an end of, without its standard output, which is a pipe of ours."""
-    return {target for target in held_by(pid) if target.startswith("pipe:")} - {str(Path(f"/proc/{pid}/fd/1").readlink())}
+    return {target for target in held_by(pid) if target.startswith("pipe:")} - {
+        str(Path(f"/proc/{pid}/fd/1").readlink())
+    }
