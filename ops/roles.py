@@ -28,7 +28,7 @@ REPLICA = Programs(
     worker="replica.worker",
     more=(("tail", "replica.tail_process"), ("fetch", "replica.fetch_process")),
 )
-COPYING = Programs(writer="replica.copy_process", serves=False)  # a log anew, behind one that was left
+COPYING = Programs(writer="replica.copy_process", worker="replica.copying_worker")  # behind a log that was left
 
 
 def run(config: ReplicaConfig) -> None:

@@ -62,7 +62,6 @@ class Programs:
     worker: str = "server.worker"
     upstream: str = "server.upstream_process"
     more: tuple[tuple[str, str], ...] = ()  # names and modules of others, which begin with the workers
-    serves: bool = True  # with workers
     cluster: str = ""  # begins when the writer says that there are other members
 
 
@@ -159,7 +158,7 @@ class Supervisor:
         self._programs = self._choose(self._config)
         self._alive, self._parent = os.pipe()  # children see the end of it when this process dies
         self._tables_made = False
-        workers = range(self._config.worker_count if self._programs.serves else 0)
+        workers = range(self._config.worker_count)
         self._children = [
             Child("writer", self._programs.writer),
             Child("upstream", self._programs.upstream, listening=self._asked, wanted=False),
