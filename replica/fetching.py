@@ -20,9 +20,9 @@ class FetchingLine:
         """Have a blob fetched and yield how far that is."""
         return self._line.stream("file", digest, size, damaged)
 
-    async def whole(self, digest: bytes, *, damaged: bool) -> None:
+    async def whole(self, digest: bytes, size: int = 0, *, damaged: bool) -> None:
         """Return when a blob is here."""
-        await self._line.ask("whole", digest, 0, damaged)
+        await self._line.ask("whole", digest, size, damaged)
 
     def close(self) -> None:
         """Close the connection."""

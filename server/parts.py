@@ -83,8 +83,8 @@ class Fetching(Protocol):
             Unavailable, StorageFull: it can not be had; perhaps after some of it came.
         """
 
-    async def whole(self, digest: bytes, *, damaged: bool) -> None:
-        """Return when a blob is here; raises as :meth:`stream`."""
+    async def whole(self, digest: bytes, size: int = 0, *, damaged: bool) -> None:
+        """Return when a blob of *size* bytes (0 = not known) is here; raises as :meth:`stream`."""
 
     def close(self) -> None:
         """Close the connection."""

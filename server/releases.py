@@ -1,6 +1,7 @@
 """A release as it is pushed: what its index has of it, fetched from upstream where that is a mirror."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -18,7 +19,7 @@ from changelog.views.files import File
 from changelog.views.page import Status
 from changelog.views.pages import Source
 from changelog.views.results import Result
-from server import archives, filenames, incoming
+from server import archives, filenames, incoming, missing
 from server.executors import in_thread
 from server.filenames import Distribution
 from server.growing import Arrived, first_news
@@ -51,6 +52,7 @@ async def wanted(parts: Parts, name: IndexName, what: Wanted) -> Release:
     Raises:
         InvalidForm: it is none of the index itself. NotFound: there is nothing of it to push.
         Unavailable, Refused: as :func:`of_index`.
+        Unavailable, StorageFull: a part of it is not here, and can not be had from another node.
     """
     try:
         project, version = project_name(what.name), version_name(what.version)
@@ -64,7 +66,20 @@ async def wanted(parts: Parts, name: IndexName, what: Wanted) -> Release:
     )
     if not release.files and release.documentation is None:
         raise NotFound(f"no release/files found for {what.name} {what.version}")
+    await _have(parts, release)
     return release
+
+
+async def _have(parts: Parts, release: Release) -> None:
+    """Have fetched what is not here: a primary that was a replica may have entries without their files."""
+    blobs = [(file.sha256, file.size) for file in release.files]
+    blobs += [(result.sha256, result.size) for file in release.files for result in file.results]
+    if release.documentation is not None:
+        blobs.append((release.documentation.sha256, release.documentation.size))
+    await missing.fetch(parts, blobs)
+    brought = {digest for digest, _ in release.contents}
+    documents = {release.metadata, *(file.metadata for file in release.files)}
+    await missing.fetch_documents(parts, documents - brought)
 
 
 async def of_index(parts: Parts, name: IndexName, project: ProjectName, version: Version) -> Release:
@@ -182,7 +197,10 @@ async def _taken(parts: Parts, where: tuple[int, ProjectName], file: MirroredFil
 
 async def _fetched(parts: Parts, where: tuple[int, ProjectName], file: MirroredFile) -> Path:
     """Return where a file's bytes lie, once they are here."""
-    digest = _digest(parts, where, file)
+    digest, got = _digests(parts, where, file)
+    if got:
+        with suppress(Unavailable):  # then upstream is asked, as for those who read it
+            await missing.fetch(parts, [(got, file.size or 0)])
     if not (digest and parts.blobs.has(digest, file.size)):
         if parts.mirrors.offline:
             raise Unavailable(f"{file.filename} is not cached, and upstreams are not asked (--offline-mode)")
@@ -240,9 +258,12 @@ def _described(path: Path, file: MirroredFile, distribution: Distribution) -> tu
     return pushed, archives.inspect(path, distribution, strict=False).metadata or b""
 
 
-def _digest(parts: Parts, where: tuple[int, ProjectName], file: MirroredFile) -> bytes:
+def _digests(parts: Parts, where: tuple[int, ProjectName], file: MirroredFile) -> tuple[bytes, bytes]:
+    """Return the digest that a file must have, and the same if it was fetched already; b"" = nobody knows, or not."""
     with parts.reader.snapshot() as store:
-        return file.sha256 or (fetched.find(store, *where, file.filename) or fetched.NOTHING).sha256
+        got = fetched.find(store, *where, file.filename) or fetched.NOTHING
+    digest = file.sha256 or got.sha256
+    return digest, digest if got.sha256 else b""
 
 
 def _check_offered(name: IndexName, project: ProjectName, status: Status) -> None:

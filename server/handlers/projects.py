@@ -13,6 +13,7 @@ from changelog.views import fetched, files, projects, upstream
 from changelog.views.files import File
 from changelog.views.page import Status
 from changelog.views.pages import Source
+from server import missing
 from server.answers import enveloped, message
 from server.commands import DeleteProject, DeleteRelease, SetProjectStatus, YankFiles
 from server.executors import for_reading
@@ -134,15 +135,12 @@ async def _have_documents(
     parts: Parts, asked: tuple[Source, ...], project: ProjectName, version: Version | None = None
 ) -> None:
     """Have large core metadata fetched that a replica has not yet, of one version or of all."""
-    if parts.fetching is None:
+    if parts.fetching is None:  # nor looked for: a project may have 10,000 releases
         return
     with parts.reader.snapshot() as store:
         rows = [row for _, index in asked if (row := projects.find(store, index, project)) is not None]
         found = [release for row in rows for release in projects.releases(store, row.incarnation)]
-        wanted = {release.metadata for number, release in found if release.metadata and version in (None, number)}
-        missing = [digest for digest in wanted if store.get("contents", digest) is None and not parts.blobs.has(digest)]
-    for digest in missing:
-        await parts.fetching.whole(digest, damaged=False)
+    await missing.fetch_documents(parts, {release.metadata for number, release in found if version in (None, number)})
 
 
 def _missing(name: IndexName, what: str, looks: list[Look]) -> LedgerpiError:

@@ -118,11 +118,20 @@ _PORTS = iter(range(PORTS.start + time.time_ns() // 1_000_000 % (len(PORTS) // 2
 
 
 @contextmanager
-def cluster(folder: Path, names: Sequence[str], replicas: int, *args: str) -> Iterator[Cluster]:
+def cluster(
+    folder: Path,
+    names: Sequence[str],
+    replicas: int,
+    *args: str,
+    stages: Sequence[str] = ("root/dev",),
+    mirror_url: str = "",
+) -> Iterator[Cluster]:
     """Run a primary ``first`` and replicas with *names*; *replicas* voters have what is acknowledged."""
     made = Cluster(folder, (*LOGIN, *args))
     try:
-        made.nodes["first"] = new_node(folder, workers=1, args=(*made.args, *placed(free_port()))).start()
+        given = (*made.args, *placed(free_port()))
+        first = new_node(folder, stages=stages, workers=1, args=given, mirror_url=mirror_url)
+        made.nodes["first"] = first.start()
         for name in names:
             made.add(name)
         made.wait_until_one()
