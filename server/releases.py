@@ -1,12 +1,13 @@
 """A release as it is pushed: what its index has of it, fetched from upstream where that is a mirror."""
 
+import asyncio
 import hashlib
 from contextlib import suppress
 from pathlib import Path
 
 from attrs import evolve, frozen
 
-from changelog import contents, log
+from changelog import contents
 from changelog.errors import BlobDamaged, InvalidForm, InvalidName, NotFound, Refused, Unavailable
 from changelog.events.files import FileAction
 from changelog.events.upstream import MirroredFile
@@ -28,7 +29,8 @@ from server.parts import Parts
 from server.push_commands import PushedDocumentation, PushedFile, PushedResult
 from server.pushed import Wanted
 
-KEPT_S = 60.0  # until a file that came is a blob, and the log says so
+KEPT_S = 60.0  # until a file that came is a blob
+LOOK_S = 0.02  # between two looks whether it is
 MAX_ACTIONS = 200  # that a file brings along
 ATTEMPTS = 3  # to have a file that others may evict meanwhile
 
@@ -220,12 +222,13 @@ async def _arrived(parts: Parts, where: tuple[int, ProjectName], file: MirroredF
 
 
 async def _kept(parts: Parts, digest: bytes, file: MirroredFile) -> None:
-    """Wait until a file that came is a blob; the entry that says so comes a moment later."""
-    while not parts.blobs.has(digest, file.size):
-        with parts.reader.snapshot() as store:
-            size = log.head(store).size
-        if not parts.blobs.has(digest, file.size) and not await parts.news.beyond(size, KEPT_S):
-            raise Unavailable(f"{file.filename} came and could not be kept")
+    """Wait until a file that came is a blob; where it was fetched before and evicted, no new entry says so."""
+    try:
+        async with asyncio.timeout(KEPT_S):
+            while not parts.blobs.has(digest, file.size):  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError as error:
+        raise Unavailable(f"{file.filename} came and could not be kept") from error
 
 
 def _described(path: Path, file: MirroredFile, distribution: Distribution) -> tuple[PushedFile, bytes]:

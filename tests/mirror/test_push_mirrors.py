@@ -62,6 +62,19 @@ def test_what_is_cached_is_not_fetched_again(site: Site, up: Upstream) -> None:
     assert len(up.files(dist.filename)) == 1
 
 
+def test_what_was_evicted_is_fetched_again(site: Site, up: Upstream) -> None:
+    dist = large(fresh("evicted"))
+    up.put(dist)
+    mirror, target = site.mirror(), site.stage()
+    path = site.path(mirror, dist.owner, dist.filename)
+    site.nobody.get(path, ANY)
+    site.wait_for_fetched(dist.filename)  # so that the log has nothing to say of the second time
+    assert site.owner.delete(path).status_code == 200
+    answer = push(site, mirror, target, dist.owner)
+    assert answer.status_code == 200, answer.text
+    assert site.nobody.get(site.path(target, dist.owner, dist.filename), ANY).content == dist.content
+
+
 def test_a_large_file_is_there_whole(site: Site, up: Upstream) -> None:
     dist = large(fresh("large"))
     up.put(dist)
