@@ -10,16 +10,17 @@ from changelog.views import fetched
 from server.answers import enveloped, message
 from server.commands import AcceptHash
 from server.handlers.freshness import settled
+from server.limits import READ
 from server.parts import Parts
+from server.readers import reader_of
 from server.requests import index_of, json_object
 
 KEYS = {"project", "filename", "sha256"}
 
 
 async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
-    """List the alarms of a mirror."""
-    del request
-    name = index_of(segments)
+    """List the alarms of a mirror, those about projects that the reader's token is for."""
+    name, reader = index_of(segments), reader_of(request)
     with parts.reader.snapshot() as store:
         index = parts.sources.own(store, name)[1]
         found = [
@@ -32,6 +33,7 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
                 "accepted": alarm.accepted,
             }
             for project, filename, alarm in fetched.alarms(store, index)
+            if reader.may(READ, name, project)
         ]
     return enveloped("list:alarm", found)
 

@@ -21,9 +21,10 @@ from server.commands import Caller
 from server.growing import Arrived, first_news
 from server.handlers import sending
 from server.handlers.sending import FOREVER, Served
+from server.limits import DELETE, READ
 from server.mirrors import State, unavailable
 from server.parts import Parts
-from server.permissions import check_delete, check_volatile, existing
+from server.permissions import check_delete, check_volatile, deny, existing
 from server.render.ranges import http_date
 from server.requests import SERIAL, UNTIL, accept_of, index_of
 from server.upstream.candidates import project_candidates
@@ -65,7 +66,7 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
     The path is ``+f/<3 hex>/<13 hex>/<filename>`` or, if upstream does not say the digest, ``+e/<16 hex>/<filename>``.
     """
     *folders, filename = segments
-    found = await find(parts, request, [*folders, filename.removesuffix(METADATA)])
+    found = await find(parts, readers.reader_of(request), READ, [*folders, filename.removesuffix(METADATA)])
     if filename.endswith(METADATA):
         return await _metadata(parts, request, found)
     if "application/json" in accept_of(request):
@@ -93,7 +94,7 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
 
 async def delete(parts: Parts, request: web.BaseRequest, segments: list[str], caller: Caller) -> web.StreamResponse:
     """Remove the cached bytes of a file; the next request fetches them again."""
-    found = await find(parts, request, segments)
+    found = await find(parts, caller, DELETE, segments)
     where = (found.name, found.project)
     return await evict(parts, request, caller, where, {found.file.filename: found.got})
 
@@ -122,17 +123,23 @@ async def evict(
     return message(f"{len(gone)} cached files removed from {name}")
 
 
-async def find(parts: Parts, request: web.BaseRequest, segments: list[str]) -> Found:
+async def find(parts: Parts, caller: Caller, verb: str, segments: list[str]) -> Found:
     """Return the file of a path, once upstream was asked where its page is not known or not fresh.
+
+    Upstream is not asked about projects that the caller's token is not for: *verb* is one of :mod:`server.limits`.
 
     Raises:
         NotFound, Gone: the mirror's page has no such file.
         Unavailable: upstream has to be asked and does not answer.
-        Refused: its project is quarantined (PEP 792).
+        Refused: its project is quarantined (PEP 792), or the token is not for what *verb* says.
     """
     name, filename, digest = index_of(segments), file_name(segments[-1]), _digest(segments)
+    candidates = project_candidates(filename)
+    allowed = [project for project in candidates if caller.may(verb, name, project)]
+    if candidates and not allowed and verb != READ:
+        deny(caller, f"change files of {name}")
     reason = None
-    for project in project_candidates(filename):
+    for project in allowed:
         with parts.reader.snapshot() as store:
             source = parts.sources.own(store, name)
             found = _look_up(parts, store, source, project, filename, digest)
@@ -142,8 +149,6 @@ async def find(parts: Parts, request: web.BaseRequest, segments: list[str]) -> F
             with parts.reader.snapshot() as store:
                 found = _look_up(parts, store, source, project, filename, digest)
         if found is not None:
-            with parts.reader.snapshot() as store:
-                readers.check_project(parts, request, store, name, project)
             return found
         if any(look.known for look in looks):
             _raise_if_gone(parts, source, project, filename, digest)

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.http.client import Client, wheel
+from tests.mirror.asking import large
 from tests.mirror.site import ANY, HTML, JSON, Site, fresh
+from tests.mirrors import file_path
 from tests.upstream import files
+from tests.upstream.files import UpstreamDist
 from tests.upstream.server import Upstream
 
 EVIL = "99.0"
@@ -146,3 +149,43 @@ def test_the_status_page_and_degraded_pages_name_no_private_mirror(site: Site, r
     answer = site.page(index, name)
     assert answer.status_code == 200
     assert mirror not in str(answer.headers)
+
+
+def test_a_token_for_one_project_has_no_file_of_another_asked_for(site: Site, up: Upstream) -> None:
+    wheel, others = files.wheel(fresh("own")), files.wheel(fresh("foreign"))
+    up.put(wheel, others)
+    mirror = site.mirror(acl_read=["owner"])
+    reader, deleter = (token(site, verbs=[verb], projects=[wheel.owner]) for verb in ("read", "delete"))
+    assert reader.get(path_of(wheel, mirror), ANY).content == wheel.content
+    for suffix in ("", ".metadata"):
+        assert reader.get(path_of(others, mirror) + suffix, ANY).status_code == 404
+    assert deleter.delete(path_of(others, mirror)).status_code == 403
+    assert asked_for(up, wheel.owner)
+    assert not asked_for(up, others.owner)
+
+
+def test_a_token_for_one_project_sees_its_alarms_only(site: Site, up: Upstream) -> None:
+    mirror, names = site.mirror(acl_read=["owner"]), [fresh("own"), fresh("foreign")]
+    for name in names:
+        dist = large(name)
+        up.put(dist)
+        versions(site.owner, mirror, name)
+        assert site.owner.get(path_of(dist, mirror), ANY).content == dist.content
+        site.wait_for_fetched(dist.filename)
+        up.put(dist.with_content(large(fresh("swapped")).content))
+        versions(site.owner, mirror, name)
+    told = site.owner.result(f"{mirror}/+alarms")
+    assert {alarm["project"] for alarm in told} == set(names)
+    reader = token(site, verbs=["read"], projects=names[:1])
+    assert [alarm["project"] for alarm in reader.result(f"{mirror}/+alarms")] == names[:1]
+
+
+def token(site: Site, **limits: object) -> Client:
+    """Return who comes with a token of the owner."""
+    answer = site.owner.ask("POST", "owner/+tokens", json=limits)
+    assert answer.status_code == 200, answer.text
+    return Client(site.node.url, "__token__", answer.json()["result"]["token"])
+
+
+def path_of(dist: UpstreamDist, mirror: str) -> str:
+    return file_path(dist, mirror).lstrip("/")
