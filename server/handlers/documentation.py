@@ -16,6 +16,7 @@ from changelog.views.documentation import Documentation
 from changelog.views.page import Status
 from changelog.views.pages import Source
 from server.archives.documentation import INDEX, Directory
+from server.archives.zip_directory import Member
 from server.executors import for_reading
 from server.handlers.sending import content_type
 from server.handlers.simple import redirect
@@ -45,14 +46,8 @@ class Found:
 
 async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Send a page, picture or script of a documentation."""
-    path = _path(request, segments)
     found = await _found(parts, request, segments)
-    directory = await _directory(parts, found)
-    member = directory.page(path)
-    if member is None and directory.page(path + "/") is not None:
-        raise redirect(request, "/".join([*segments, ""]))
-    if member is None:
-        raise NotFound(f"no {path or INDEX} in the documentation of {found.project} {found.version}")
+    directory, _, member = await _member(parts, request, found, segments)
     etag = f'"{hashlib.sha256(found.row.sha256 + member.name.encode()).hexdigest()}"'
     modified = http_date(found.row.upload_time // 1_000_000)
     headers = {**HEADERS, "ETag": etag, "Last-Modified": modified, "Content-Type": content_type(member.name)}
@@ -70,8 +65,8 @@ async def get(parts: Parts, request: web.BaseRequest, segments: list[str]) -> we
 
 async def get_framed(parts: Parts, request: web.BaseRequest, segments: list[str]) -> web.StreamResponse:
     """Show a page of documentation in a frame, with the way to other versions of it."""
-    path = _path(request, segments)
     found = await _found(parts, request, segments)
+    _, path, _ = await _member(parts, request, found, segments)  # else the frame would be there, and a 404 in it
     body = frame(found.project, found.version, segments[3], path, depth=len(segments) - 4)
     headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": OWN_PAGE}
     return web.Response(text=body, headers={**headers, "Cache-Control": "no-cache"})
@@ -127,6 +122,24 @@ def _check_shown(store: Store, asked: tuple[Source, ...], project: ProjectName) 
         row = projects.find(store, index, project)
         if row is not None and row.status is Status.QUARANTINED:
             raise Refused(f"the project {project} in {name} is quarantined")
+
+
+async def _member(
+    parts: Parts, request: web.BaseRequest, found: Found, segments: list[str]
+) -> tuple[Directory, str, Member]:
+    """Return what documentation holds, the path inside it that is asked for, and what is there.
+
+    Raises:
+        NotFound: nothing is.
+    """
+    path = _path(request, segments)
+    directory = await _directory(parts, found)
+    member = directory.page(path)
+    if member is None and directory.page(path + "/") is not None:
+        raise redirect(request, "/".join([*segments, ""]))
+    if member is None:
+        raise NotFound(f"no {path or INDEX} in the documentation of {found.project} {found.version}")
+    return directory, path, member
 
 
 async def _directory(parts: Parts, found: Found) -> Directory:

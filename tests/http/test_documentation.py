@@ -198,6 +198,13 @@ def test_documentation_of_a_base_is_found(owner: Client, index: str) -> None:
     assert owner.get(f"{heir}/demo/1.0/+doc/", "*/*").text == "own"
 
 
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/absent.html", 404), ("/plain/", 404), ("/sub", 302)])
+def test_a_frame_is_there_where_the_page_is(nobody: Client, documented: str, path: str, status: int) -> None:
+    framed = documented.replace("+doc", "+d") + path
+    assert nobody.get(framed, "text/html").status_code == status
+    assert nobody.head(framed, "text/html").status_code == status
+
+
 def test_the_frame_leads_to_the_bare_page(nobody: Client, documented: str) -> None:
     answer = nobody.get(documented.replace("+doc", "+d") + "/sub/x.js", "text/html")
     assert '<iframe src="../../+doc/sub/x.js"' in answer.text
