@@ -1,8 +1,6 @@
 """What may become of a release that is pushed from one index to another."""
 
-import re
 from collections.abc import Iterator
-from itertools import count
 
 from changelog.codec import Event
 from changelog.errors import FileExists, Refused, Unauthenticated
@@ -17,6 +15,7 @@ from changelog.views.indexes import Index
 from changelog.writer import Already, Decision
 from server.commands import Caller
 from server.decide.projects import check_open, stage
+from server.decide.pushed_results import NOTHING, There, renamed
 from server.permissions import check_upload
 from server.push_commands import PushedDocumentation, PushedFile, PushedResult, PushRelease
 
@@ -65,8 +64,9 @@ class _Pushing:
                 if isinstance(event, FileUploaded):  # whose metadata the release shows
                     is_made, shown = True, event.metadata or shown
                 yield event
+            there = self._there(file)
             for result in file.results:
-                yield from self._result(file, PushedResult(*result))
+                yield from self._result(file, there, PushedResult(*result))
         if self._command.documentation is not None:
             for event in self._documentation(PushedDocumentation(*self._command.documentation)):
                 is_made = True
@@ -101,9 +101,14 @@ class _Pushing:
         if file.yanked is not None:
             yield FileYanked(*self._where, file.filename, file.yanked)
 
-    def _result(self, file: PushedFile, result: PushedResult) -> Iterator[Event]:
-        there = None if self.release is None else results.find(self._store, self.release.incarnation, result.name)
-        if there is not None and self._has(file) and there.filename == file.filename and there.sha256 == result.sha256:
+    def _there(self, file: PushedFile) -> There:
+        """Return which results the file has, and will not lose with its bytes."""
+        if self.release is None or not file.results or not self._has(file):
+            return NOTHING
+        return There.of_file(self._store, self.release.incarnation, file.filename)
+
+    def _result(self, file: PushedFile, there: There, result: PushedResult) -> Iterator[Event]:
+        if there.name_of(result) is not None:
             return
         name = self._free(result.name)
         self._named.add(name)
@@ -128,9 +133,7 @@ class _Pushing:
 
     def _free(self, name: FileName) -> FileName:
         """Return *name*, with another number at its end if another result of the release has it."""
-        stem = re.sub(r"-[0-9]+\Z", "", name)
-        others = (FileName(f"{stem}-{number}") for number in count())
-        return name if not self._is_taken(name) else next(other for other in others if not self._is_taken(other))
+        return name if not self._is_taken(name) else next(one for one in renamed(name) if not self._is_taken(one))
 
     def _is_taken(self, name: FileName) -> bool:
         there = None if self.release is None else results.find(self._store, self.release.incarnation, name)

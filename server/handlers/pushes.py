@@ -7,11 +7,14 @@ from aiohttp import web
 
 from changelog.errors import BlobDamaged, Unauthenticated, Unavailable
 from changelog.names import IndexName, index_name, normalize
+from changelog.tables import Store
+from changelog.views import indexes, projects
 from changelog.views.page import file_path
 from server import releases
 from server.answers import enveloped
 from server.commands import Caller
 from server.decide.projects import stage
+from server.decide.pushed_results import NOTHING, There
 from server.decide.pushes import check_target
 from server.handlers import uploads, xmlrpc
 from server.limits import READ
@@ -81,15 +84,26 @@ async def _to_index(parts: Parts, caller: Caller, source: IndexName, wanted: Wan
                 raise Unavailable(f"a file can not be had: {error}") from error
         else:
             break
-    return list(_rows(release, wanted, target))
+    with parts.reader.snapshot() as store:
+        return list(_rows(store, release, wanted, target))
 
 
-def _rows(release: Release, wanted: Wanted, target: IndexName) -> Iterator[Row]:
+def _rows(store: Store, release: Release, wanted: Wanted, target: IndexName) -> Iterator[Row]:
     """Yield what became of each part: all was done, or nothing."""
+    row = _target(store, target, release)
     yield (200, "register", wanted.name, wanted.version, "->", target)
     for file in release.files:
         yield (200, "store_releasefile", f"{target}/{file_path(file.sha256, file.filename)}")
+        there = There.of_file(store, row.incarnation, file.filename) if row is not None and file.results else NOTHING
         for result in file.results:
-            yield (200, "store_toxresult", f"{target}/{file_path(file.sha256, result.name)}")
+            name = there.name_of(result) or result.name  # deleted meanwhile
+            yield (200, "store_toxresult", f"{target}/{file_path(file.sha256, name)}")
     if release.documentation is not None:
         yield (200, "store_doczip", wanted.name, wanted.version, "->", target)
+
+
+def _target(store: Store, target: IndexName, release: Release) -> projects.Release | None:
+    """Return the release there, None if somebody deleted it meanwhile."""
+    index = indexes.find(store, target)
+    project = None if index is None else projects.find(store, index.incarnation, release.project)
+    return None if project is None else projects.find_release(store, project.incarnation, release.version)

@@ -105,9 +105,25 @@ def test_results_of_both_indexes_stay(owner: Client, source: str, target: str) -
     owner.upload(target, wheel())
     post(owner, target, b'{"own": 1}')  # perhaps by a name that one of those that come has too
     post(owner, target, b'{"own": 2}')
+    both = {RESULT, OTHER, b'{"own": 1}', b'{"own": 2}'}
     push(owner, source, target)
-    found = {content(owner, link) for link in links(owner, target, "toxresult")}
-    assert found == {RESULT, OTHER, b'{"own": 1}', b'{"own": 2}'}
+    assert {content(owner, link) for link in links(owner, target, "toxresult")} == both
+
+
+def test_a_result_whose_name_is_taken_is_told_by_the_one_that_it_got(owner: Client, index: str, target: str) -> None:
+    for place in (index, target):
+        owner.upload(place, wheel())
+    theirs = [b'{"theirs": %d}' % number for number in range(3)]
+    for content_of in theirs:  # names are by second and number: one pair at least has the same
+        for place, result in ((index, content_of), (target, b'{"own": 1}')):
+            post(owner, place, result)
+    names = [{link["href"].rpartition("/")[2] for link in links(owner, each, "toxresult")} for each in (index, target)]
+    assert set.intersection(*names)
+    told = [str(row[2]) for row in rows(push(owner, index, target)) if row[1] == "store_toxresult"]
+    assert {owner.get(path, "*/*").content for path in told} == set(theirs)
+    before = owner.serial()
+    again = [str(row[2]) for row in rows(push(owner, index, target)) if row[1] == "store_toxresult"]
+    assert (again, owner.serial()) == (told, before)
 
 
 def test_documentation_can_be_left_out(owner: Client, source: str, target: str) -> None:
