@@ -125,12 +125,6 @@ def releases(store: Store, project: int) -> Iterator[tuple[Version, Release]]:
         yield Version(key[8:].decode()), row
 
 
-def names(store: Store, index: int) -> Iterator[ProjectName]:
-    """Yield the names of the projects in the index with incarnation *index*, sorted."""
-    for key, _ in store.scan(PROJECTS.current.name, serial_key(index)):
-        yield ProjectName(key[8:].decode())
-
-
 def page_serial(store: Store, indexes: Sequence[tuple[IndexName, int]], project: ProjectName) -> int:
     """Return the last serial that changed *project* in any of *indexes* (name, incarnation).
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from changelog.errors import Conflict, InvalidOption
 from changelog.names import IndexName
 from changelog.records import NONE, new_record
-from changelog.views import pages, projects
+from changelog.views import pages
 from changelog.views.indexes import MIRROR, STAGE
 from server import options
 from server.answers import enveloped, message
@@ -144,5 +144,4 @@ def _check_url(kind: str, private: dict[str, Any]) -> None:
 def _answer(parts: Parts, name: IndexName, caller: Caller) -> web.Response:
     with parts.reader.snapshot() as store:
         row = existing(store, name)
-        own = {"projects": list(projects.names(store, row.incarnation))}
-        return enveloped("indexconfig", indexconfig(store, name, row, caller) | own)
+        return enveloped("indexconfig", indexconfig(store, name, row, caller))

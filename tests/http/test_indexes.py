@@ -25,7 +25,6 @@ def test_a_new_index_is_answered_200_with_its_options(owner: Client) -> None:
         "bases": [],
         "mirror_whitelist": [],
         "mirror_whitelist_inheritance": "intersection",
-        "projects": [],
         "type": "stage",
         "volatile": True,
     }
@@ -171,6 +170,14 @@ def test_a_change_back_to_the_default_is_shown(owner: Client) -> None:
 def test_the_type_can_not_change(owner: Client, index: str) -> None:
     assert owner.patch(index, {"type": "mirror"}).status_code == 400
     assert owner.patch(index, {"type": "stage"}).status_code == 200
+
+
+def test_a_change_is_answered_without_projects_of_which_there_may_be_many(owner: Client, index: str) -> None:
+    owner.upload(index, wheel())
+    for change in ({"title": "other"}, ["title=another"]):
+        result = owner.patch(index, change).json()["result"]
+        assert "projects" not in result
+        assert result == owner.result(f"{index}?no_projects=")
 
 
 def test_projects_in_a_change_are_ignored(owner: Client, index: str) -> None:

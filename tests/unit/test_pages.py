@@ -10,7 +10,7 @@ from changelog.events.upstream import MirrorPageChanged
 from changelog.names import FileName, IndexName, ProjectName, Version
 from changelog.records import NONE
 from changelog.tables import serial_key
-from changelog.views import pages, projects, upstream
+from changelog.views import pages, upstream
 from changelog.views.page import ProjectPage, Status
 from tests.nodes import Folding, uploaded
 
@@ -232,8 +232,8 @@ def test_a_deleted_project_leaves_the_list_and_changes_its_serial(folding: Foldi
 
 def test_the_list_of_an_index_is_not_that_of_another(folding: Folding) -> None:
     folding.add(uploaded(1), uploaded(2, "other-1.0.tar.gz"))
-    assert list(projects.names(folding.store, 1)) == ["demo"]
-    assert list(projects.names(folding.store, 2)) == ["other"]
+    for index, name in ((1, "demo"), (2, "other")):
+        assert [line.project for line in pages.listed(folding.store, [(BOTTOM, index)])] == [name]
 
 
 def test_a_page_of_a_stage_is_small_up_to_twenty_files(folding: Folding) -> None:
