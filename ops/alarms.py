@@ -10,8 +10,8 @@ from ops.arguments import parsed
 from ops.node import serverdir_option
 from ops.order import carry_out
 from ops.printable import printable
-from server.commands import AcceptHash
 from server.layout import Layout
+from server.upstream_commands import AcceptHash
 
 
 @click.command(

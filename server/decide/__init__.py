@@ -5,7 +5,7 @@ from typing import Any
 
 from changelog.tables import Store
 from changelog.writer import Decision
-from server import commands, token_commands
+from server import commands, token_commands, upstream_commands
 from server.commands import Caller
 from server.decide import cluster, documentation, files, indexes, projects, pushes, results, tokens, upstream, users
 from server.permissions import check_credential
@@ -33,11 +33,11 @@ DECISIONS: dict[type, Callable[[Store, Caller, Any], Decision]] = {
     commands.DeleteDocumentation: documentation.delete,
     commands.UploadTestResult: results.upload,
     PushRelease: pushes.push,
-    commands.ChangeMirrorPage: upstream.change_page,
-    commands.RecordFile: upstream.record_file,
-    commands.RecordMetadata: upstream.record_metadata,
-    commands.ReportHash: upstream.report_hash,
-    commands.AcceptHash: upstream.accept_hash,
+    upstream_commands.ChangeMirrorPage: upstream.change_page,
+    upstream_commands.RecordFile: upstream.record_file,
+    upstream_commands.RecordMetadata: upstream.record_metadata,
+    upstream_commands.ReportHash: upstream.report_hash,
+    upstream_commands.AcceptHash: upstream.accept_hash,
     commands.EnrolReplica: cluster.enrol,
     commands.RevokeReplica: cluster.revoke,
     commands.Join: cluster.join,

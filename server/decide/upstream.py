@@ -11,17 +11,10 @@ from changelog.events.upstream import (
 from changelog.tables import Store
 from changelog.views import fetched, indexes, upstream
 from changelog.writer import Already, Decision
-from server.commands import (
-    UPSTREAM,
-    AcceptHash,
-    Caller,
-    ChangeMirrorPage,
-    RecordFile,
-    RecordMetadata,
-    ReportHash,
-)
+from server.commands import UPSTREAM, Caller
 from server.limits import ADMIN
 from server.permissions import check_owner, existing, owner_of
+from server.upstream_commands import AcceptHash, ChangeMirrorPage, RecordFile, RecordMetadata, ReportHash
 
 
 def change_page(store: Store, caller: Caller, command: ChangeMirrorPage) -> Decision:

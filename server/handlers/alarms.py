@@ -8,12 +8,12 @@ from changelog.errors import InvalidForm, NotFound
 from changelog.names import file_name, project_name, sha256_hex
 from changelog.views import fetched
 from server.answers import enveloped, message
-from server.commands import AcceptHash
 from server.handlers.freshness import settled
 from server.limits import READ
 from server.parts import Parts
 from server.readers import reader_of
 from server.requests import index_of, json_object
+from server.upstream_commands import AcceptHash
 
 KEYS = {"project", "filename", "sha256"}
 

@@ -9,13 +9,13 @@ import structlog
 from changelog import contents
 from changelog.errors import LedgerpiError, NotFound
 from changelog.names import FileName, ProjectName
-from server.commands import RecordMetadata
 from server.executors import in_thread
 from server.incoming import publish_metadata
 from server.upstream.asking import CALLER, Upstreams, check_found
 from server.upstream.downloads import GONE, Downloads, Wanted
 from server.upstream.ending import end
 from server.upstream.failures import UpstreamRefused
+from server.upstream_commands import RecordMetadata
 
 MAX_DOCUMENT = 8 << 20  # bytes
 

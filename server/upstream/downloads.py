@@ -11,7 +11,6 @@ from changelog.errors import LedgerpiError, NotFound, Unavailable
 from changelog.events.upstream import MirroredFile
 from changelog.names import FileName, ProjectName
 from changelog.views import fetched
-from server.commands import RecordFile, ReportHash
 from server.executors import in_thread
 from server.upstream.asking import CALLER, Upstreams, check_found
 from server.upstream.breaker import retry_delays
@@ -24,6 +23,7 @@ from server.upstream.pages import Pages
 from server.upstream.settings import Settings
 from server.upstream.sink import Sink
 from server.upstream.state import page_key, url_of
+from server.upstream_commands import RecordFile, ReportHash
 
 RESUMES = 2  # further tries of a download that breaks off
 GONE = (403, 404, 410)  # a signed URL may have run out

@@ -14,7 +14,6 @@ from changelog.names import ProjectName
 from changelog.views import fetched, upstream
 from changelog.views.page import Status
 from changelog.writer import Committed
-from server.commands import ChangeMirrorPage, ReportHash
 from server.executors import in_thread
 from server.upstream.asking import CALLER, Upstreams, check_found
 from server.upstream.breaker import retry_delays
@@ -26,6 +25,7 @@ from server.upstream.page import InvalidPage, UpstreamPage
 from server.upstream.read_page import read_page
 from server.upstream.settings import Settings
 from server.upstream.state import CHECKED, FAILED, MISSING, OK, Checked, page_key, put_urls
+from server.upstream_commands import ChangeMirrorPage, ReportHash
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 IN_MEMORY = 1 << 20  # bytes of a page; a larger one is a file while it is read

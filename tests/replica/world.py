@@ -10,17 +10,9 @@ from changelog.events.upstream import MirroredFile
 from changelog.names import FileName, IndexName, ProjectName, Version
 from changelog.reader import Reader
 from changelog.views import indexes
-from server.commands import (
-    OPERATOR,
-    AcceptHash,
-    Caller,
-    ChangeMirrorPage,
-    RecordFile,
-    RecordMetadata,
-    ReportHash,
-    Request,
-)
+from server.commands import OPERATOR, Caller, Request
 from server.layout import Layout
+from server.upstream_commands import AcceptHash, ChangeMirrorPage, RecordFile, RecordMetadata, ReportHash
 from server.wire import ask
 from tests.following import ledgerpi, new_token
 from tests.http.accounts import PASSWORD, fresh

@@ -4,10 +4,11 @@ import asyncio
 from pathlib import Path
 
 from changelog.names import FileName, ProjectName
-from server.commands import RecordFile, Request
+from server.commands import Request
 from server.config import Config
 from server.connection import Connection
 from server.upstream.asking import CALLER
+from server.upstream_commands import RecordFile
 from server.writer_process import PrimaryService
 from tests.processes import new_node
 
