@@ -79,19 +79,21 @@ class Site:
 def differences(left: Site, right: Site) -> Iterator[Difference]:
     """Yield what differs."""
     ours, theirs = left.json("")["result"], right.json("")["result"]
-    for name in sorted(ours.keys() | theirs.keys()):
-        if name not in ours or name not in theirs:
-            yield Difference(name, "user", name in ours, name in theirs)
-            continue
+    yield from _one_sided("", "user", set(ours), set(theirs))
+    for name in sorted(ours.keys() & theirs.keys()):
         yield from _users(name, ours[name], theirs[name])
         mine, other = ours[name].get("indexes", {}), theirs[name].get("indexes", {})
-        for index in sorted(mine.keys() | other.keys()):
+        yield from _one_sided(f"{name}/", "index", set(mine), set(other))
+        for index in sorted(mine.keys() & other.keys()):
             where = f"{name}/{index}"
-            if index not in mine or index not in other:
-                yield Difference(where, "index", index in mine, index in other)
-                continue
             yield from _options(where, mine[index], other[index])
             yield from _projects(left, right, where, mine[index].get("type", ""))
+
+
+def _one_sided(where: str, kind: str, left: set[str], right: set[str]) -> Iterator[Difference]:
+    """Yield what only one side has; *where* comes before its name."""
+    for name in sorted(left ^ right):
+        yield Difference(where + name, kind, name in left, name in right)
 
 
 def _users(name: str, left: dict[str, Any], right: dict[str, Any]) -> Iterator[Difference]:
@@ -120,10 +122,8 @@ def _projects(left: Site, right: Site, index: str, kind: str) -> Iterator[Differ
     if kind == "mirror":
         return  # what a mirror lists is upstream's word at the time
     lists = [set((site.json(index) or {}).get("result", {}).get("projects", ())) for site in (left, right)]
-    for project in sorted(lists[0] | lists[1]):
-        if project not in lists[0] or project not in lists[1]:
-            yield Difference(f"{index} {project}", "project", project in lists[0], project in lists[1])
-            continue
+    yield from _one_sided(f"{index} ", "project", *lists)
+    for project in sorted(lists[0] & lists[1]):
         yield from _pages(left, right, index, project)
         yield from _versions(left, right, index, project)
 
@@ -131,11 +131,9 @@ def _projects(left: Site, right: Site, index: str, kind: str) -> Iterator[Differ
 def _pages(left: Site, right: Site, index: str, project: str) -> Iterator[Difference]:
     pages = [site.json(f"{index}/+simple/{quote(project)}/", SIMPLE_JSON) or {} for site in (left, right)]
     ours, theirs = ({file["filename"]: file for file in page.get("files", ())} for page in pages)
-    for name in sorted(ours.keys() | theirs.keys()):
+    yield from _one_sided(f"{index}/+simple/{project}/ ", "page-file", set(ours), set(theirs))
+    for name in sorted(ours.keys() & theirs.keys()):
         where = f"{index}/+simple/{project}/ {name}"
-        if name not in ours or name not in theirs:
-            yield Difference(where, "page-file", name in ours, name in theirs)
-            continue
         mine, other = ours[name], theirs[name]
         for key in ("requires-python", "yanked"):
             if (mine.get(key) or "") != (other.get(key) or ""):
@@ -151,11 +149,9 @@ def _pages(left: Site, right: Site, index: str, project: str) -> Iterator[Differ
 def _versions(left: Site, right: Site, index: str, project: str) -> Iterator[Difference]:
     path = f"{index}/{quote(project)}?ignore_bases"
     ours, theirs = ((site.json(path) or {}).get("result", {}) for site in (left, right))
-    for version in sorted(ours.keys() | theirs.keys()):
+    yield from _one_sided(f"{index} {project} ", "version", set(ours), set(theirs))
+    for version in sorted(ours.keys() & theirs.keys()):
         where = f"{index} {project} {version}"
-        if version not in ours or version not in theirs:
-            yield Difference(where, "version", version in ours, version in theirs)
-            continue
         yield from _metadata(where, ours[version], theirs[version])
         yield from _links(left, right, where, (ours[version], theirs[version]))
 
@@ -171,10 +167,8 @@ def _metadata(where: str, left: dict[str, Any], right: dict[str, Any]) -> Iterat
 
 def _links(left: Site, right: Site, where: str, sides: tuple[dict[str, Any], dict[str, Any]]) -> Iterator[Difference]:
     ours, theirs = ({_name(link["href"]): link for link in side.get("+links", ())} for side in sides)
-    for name in sorted(ours.keys() | theirs.keys()):
-        if name not in ours or name not in theirs:
-            yield Difference(f"{where} {name}", "link", name in ours, name in theirs)
-            continue
+    yield from _one_sided(f"{where} ", "link", set(ours), set(theirs))
+    for name in sorted(ours.keys() & theirs.keys()):
         mine, other = ours[name], theirs[name]
         yield from _link(f"{where} {name}", mine, other)
         digests = [site.digest(_relative(site, link["href"])) for site, link in ((left, mine), (right, other))]
