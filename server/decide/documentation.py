@@ -7,15 +7,13 @@ from changelog.tables import Store
 from changelog.views import documentation
 from changelog.writer import Already, Decision
 from server.commands import Caller, DeleteDocumentation, UploadDocumentation
-from server.decide.projects import check_open, stage
-from server.permissions import check_delete, check_upload, check_volatile
+from server.decide.projects import stage_for_deletion, stage_for_upload
+from server.permissions import check_volatile
 
 
 def upload(store: Store, caller: Caller, command: UploadDocumentation) -> Decision:
     """Add it; the same bytes again are there already, others replace them on a volatile index only."""
-    index = stage(store, command.index)
-    check_upload(caller, command.index, index, command.project)
-    check_open(store, command.index, index, command.project)
+    index = stage_for_upload(store, caller, command.index, command.project)
     there = documentation.find(store, index.incarnation, command.project, command.version)
     if there is not None and there.sha256 == command.sha256:
         return Already(there.since)
@@ -37,8 +35,7 @@ def upload(store: Store, caller: Caller, command: UploadDocumentation) -> Decisi
 
 def delete(store: Store, caller: Caller, command: DeleteDocumentation) -> Decision:
     """Delete the documentation that the caller saw."""
-    index = stage(store, command.index)
-    check_delete(caller, command.index, index, command.project)
+    index = stage_for_deletion(store, caller, command.index, command.project)
     row = documentation.find(store, index.incarnation, command.project, command.version)
     if row is None or row.sha256 != command.digest:
         raise Gone(f"the documentation of {command.project} {command.version} was deleted from {command.index}")

@@ -7,15 +7,13 @@ from changelog.tables import Store
 from changelog.views import files
 from changelog.writer import Already, Decision
 from server.commands import Caller, DeleteFile, UploadFile, YankFiles
-from server.decide.projects import check_open, found, stage
-from server.permissions import check_delete, check_upload, check_volatile
+from server.decide.projects import found, stage_for_deletion, stage_for_upload
+from server.permissions import check_volatile
 
 
 def upload(store: Store, caller: Caller, command: UploadFile) -> Decision:
     """Add a file; the same bytes again are there already, others replace them on a volatile index only."""
-    index = stage(store, command.index)
-    check_upload(caller, command.index, index, command.project)
-    check_open(store, command.index, index, command.project)
+    index = stage_for_upload(store, caller, command.index, command.project)
     version = files.version_of(store, index.incarnation, command.project, command.filename)
     replaced: list[FileDeleted] = []
     if version is not None:
@@ -49,8 +47,7 @@ def upload(store: Store, caller: Caller, command: UploadFile) -> Decision:
 
 def delete(store: Store, caller: Caller, command: DeleteFile) -> Decision:
     """Delete the file that the caller saw."""
-    index = stage(store, command.index)
-    check_delete(caller, command.index, index, command.project)
+    index = stage_for_deletion(store, caller, command.index, command.project)
     row = files.find(store, index.incarnation, command.project, command.version, command.filename)
     if row is None or row.sha256 != command.digest:
         raise Gone(f"{command.filename} was deleted from {command.index}")
@@ -60,8 +57,7 @@ def delete(store: Store, caller: Caller, command: DeleteFile) -> Decision:
 
 def yank(store: Store, caller: Caller, command: YankFiles) -> Decision:
     """Write down the marks that differ from what is there."""
-    index = stage(store, command.index)
-    check_delete(caller, command.index, index, command.project)
+    index = stage_for_deletion(store, caller, command.index, command.project)
     found(store, command.index, index, command.project)
     events: list[FileYanked | FileUnyanked] = []
     since = 0

@@ -17,9 +17,7 @@ CLOSED = (Status.ARCHIVED, Status.QUARANTINED)  # refuse uploads (PEP 792)
 
 def register(store: Store, caller: Caller, command: RegisterRelease) -> Decision:
     """Metadata may be sent to any stage that takes uploads."""
-    index = stage(store, command.index)
-    check_upload(caller, command.index, index, command.project)
-    check_open(store, command.index, index, command.project)
+    index = stage_for_upload(store, caller, command.index, command.project)
     project = projects.find(store, index.incarnation, command.project)
     release = None if project is None else projects.find_release(store, project.incarnation, command.version)
     if release is not None and release.metadata == command.metadata:
@@ -29,8 +27,7 @@ def register(store: Store, caller: Caller, command: RegisterRelease) -> Decision
 
 def delete_release(store: Store, caller: Caller, command: DeleteRelease) -> Decision:
     """Delete what is there."""
-    index = stage(store, command.index)
-    check_delete(caller, command.index, index, command.project)
+    index = stage_for_deletion(store, caller, command.index, command.project)
     project = found(store, command.index, index, command.project)
     if projects.find_release(store, project.incarnation, command.version) is None:
         raise NotFound(f"no release {command.version} of {command.project} in {command.index}")
@@ -40,8 +37,7 @@ def delete_release(store: Store, caller: Caller, command: DeleteRelease) -> Deci
 
 def delete(store: Store, caller: Caller, command: DeleteProject) -> Decision:
     """Delete what is there."""
-    index = stage(store, command.index)
-    check_delete(caller, command.index, index, command.project)
+    index = stage_for_deletion(store, caller, command.index, command.project)
     found(store, command.index, index, command.project)
     check_volatile(command.index, index, force=command.force)
     return [ProjectDeleted(index.incarnation, command.project)]
@@ -49,12 +45,26 @@ def delete(store: Store, caller: Caller, command: DeleteProject) -> Decision:
 
 def set_status(store: Store, caller: Caller, command: SetProjectStatus) -> Decision:
     """Whoever may delete a project may also close it."""
-    index = stage(store, command.index)
-    check_delete(caller, command.index, index, command.project)
+    index = stage_for_deletion(store, caller, command.index, command.project)
     project = found(store, command.index, index, command.project)
     if (project.status, project.reason) == (command.status, command.reason):
         return Already(project.since)
     return [ProjectStatusSet(index.incarnation, command.project, command.status, command.reason)]
+
+
+def stage_for_upload(store: Store, caller: Caller, name: IndexName, project: ProjectName) -> Index:
+    """Return the stage, to which the caller may upload something of *project*, or raise why not."""
+    index = stage(store, name)
+    check_upload(caller, name, index, project)
+    check_open(store, name, index, project)
+    return index
+
+
+def stage_for_deletion(store: Store, caller: Caller, name: IndexName, project: ProjectName) -> Index:
+    """Return the stage, of which the caller may delete and yank something of *project*, or raise why not."""
+    index = stage(store, name)
+    check_delete(caller, name, index, project)
+    return index
 
 
 def stage(store: Store, name: IndexName) -> Index:
