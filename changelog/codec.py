@@ -102,17 +102,30 @@ def decode(raw: bytes, serial: int) -> tuple[Event, Stamp]:
         InvalidEntry: not an entry of format 1, a number of its stamp is negative, or the fields are
             not those of its kind.
     """
-    plain = unpackb(raw)
-    if not isinstance(plain, tuple) or tuple(map(type, plain)) != _SHAPE or plain[0] != FORMAT:
-        raise InvalidEntry(f"entry {serial} is not an entry of format {FORMAT}")
-    _, kind, must_understand, epoch, time, actor, more, fields = plain
-    if epoch < 0 or time < 0 or more < 0:
-        raise InvalidEntry(f"entry {serial} has a negative number: {epoch}, {time}, {more}")
+    _, kind, must_understand, epoch, time, actor, more, fields = _opened(raw, serial)
     stamp = Stamp(serial, epoch, time, actor, more)
     packing = PACKINGS.get(kind)
     if packing is None:
         return Unknown(kind, must_understand, fields), stamp
     return packing.value(fields), stamp
+
+
+def check(raw: bytes, serial: int) -> None:
+    """Raise InvalidEntry where :func:`decode` would, in less time."""
+    opened = _opened(raw, serial)
+    packing = PACKINGS.get(opened[1])
+    if packing is not None:
+        packing.check(opened[-1])
+
+
+def _opened(raw: bytes, serial: int) -> tuple[Any, ...]:
+    plain = unpackb(raw)
+    if not isinstance(plain, tuple) or tuple(map(type, plain)) != _SHAPE or plain[0] != FORMAT:
+        raise InvalidEntry(f"entry {serial} is not an entry of format {FORMAT}")
+    _, _, _, epoch, time, _, more, _ = plain
+    if epoch < 0 or time < 0 or more < 0:
+        raise InvalidEntry(f"entry {serial} has a negative number: {epoch}, {time}, {more}")
+    return plain
 
 
 def decode_canonical(raw: bytes, serial: int) -> tuple[Event, Stamp]:

@@ -14,6 +14,7 @@ from changelog.tables import Store
 
 # Frozen: what is stored can be read with exactly these bytes, which each stream names by their Adler-32.
 DICTIONARY = Path(__file__).with_suffix(".dictionary").read_bytes()
+_PRIMED = zlib.compressobj(wbits=14, zdict=DICTIONARY)  # a window of 16 KiB: no small content is larger
 
 
 def read(store: Store, blobs: Blobs, digest: bytes) -> bytes:
@@ -33,7 +34,7 @@ def is_small(raw: bytes) -> bool:
 
 def packed(raw: bytes) -> bytes:
     """Return the value of the table that stands for small *raw*."""
-    stream = zlib.compressobj(zdict=DICTIONARY)
+    stream = _PRIMED.copy()  # has read the dictionary
     return stream.compress(raw) + stream.flush()
 
 

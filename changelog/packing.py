@@ -80,6 +80,13 @@ class Packing(Generic[T]):
             raise self._fault(plain)
         return self.cls(*(self._with_enums(plain) if self._enums else plain))
 
+    def check(self, plain: Sequence[Any]) -> None:
+        """Raise InvalidEntry where :meth:`value` would; the object is not made."""
+        if not self._check(tuple(plain)):
+            raise self._fault(plain)
+        if self._enums:
+            self._with_enums(plain)
+
     def pack(self, value: T) -> bytes:
         """Return the bytes of *value*, a row or so."""
         return packb_small(self._fields(value))

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from changelog import checkpoint, contents, holdings, log, promise, rebuild, vouching
 from changelog.blobs import Blobs
-from changelog.codec import MAX_ENTRY_BYTES, Event, Stamp, decode, encode
+from changelog.codec import MAX_ENTRY_BYTES, Event, Stamp, check, encode
 from changelog.env import Env
 from changelog.errors import BlobDamaged, Conflict, LedgerpiError, NotPrimary, StorageFull, TooLarge
 from changelog.fold import fold
@@ -183,7 +183,7 @@ class Writer:
             if len(raw) > MAX_ENTRY_BYTES:
                 kind = type(event).__name__
                 raise TooLarge(f"{kind} would be {len(raw)} bytes, at most {MAX_ENTRY_BYTES}")
-            decode(raw, stamp.serial)  # what no node could read would stop them all
+            check(raw, stamp.serial)  # what no node could read would stop them all
             self._check_bytes(group.store, proposal, event)
             entries.append(_Entry(event, stamp, raw))
         return entries

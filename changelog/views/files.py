@@ -56,7 +56,7 @@ def on_file_uploaded(store: Store, event: FileUploaded, stamp: Stamp) -> None:
     where = (event.index, event.project, event.version)
     project, release = projects.ensure_release(store, where, event.metadata, stamp.serial)
     key = file_key(release.incarnation, event.filename)
-    before = FILES.get(store, key)
+    before = None if release.incarnation == stamp.serial else FILES.get(store, key)
     if before is None:
         serials.count(store, FILES_OF, release.incarnation, 1)
         FILES.begin(store, key, _new_row(event, stamp.serial, 0))

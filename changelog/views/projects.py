@@ -84,7 +84,7 @@ def ensure_release(
         project = Project(serial, serial, Status.ACTIVE, "")
         PROJECTS.begin(store, project_key(index, name), project)
     key = release_key(project.incarnation, version)
-    release = RELEASES.get(store, key)
+    release = None if project.incarnation == serial else RELEASES.get(store, key)
     if release is None:
         release = Release(serial, serial, metadata)
         RELEASES.begin(store, key, release)

@@ -1,6 +1,7 @@
 """Entries as bytes: they never change, have one form, and hostile ones are refused."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -9,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from changelog import tree
-from changelog.codec import EVENTS, PACKINGS, Stamp, Unknown, decode, decode_canonical, encode
+from changelog.codec import EVENTS, PACKINGS, Stamp, Unknown, check, decode, decode_canonical, encode
 from changelog.errors import InvalidEntry
 from changelog.fold import FOLDS
-from changelog.packing import packb
+from changelog.packing import packb, unpackb
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "entries.json").read_text())
 STAMP = Stamp(serial=9, epoch=1025, time=1_700_000_000_000_000, actor="alice", more=0)
@@ -214,3 +215,21 @@ def test_every_event_comes_back_as_it_was(event: object, stamp: Stamp) -> None:
         return
     assert decode_canonical(raw, 9) == (event, stamp)
     assert decode(raw, 9) == (event, stamp)
+    check(raw, 9)
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["kind"])
+@pytest.mark.parametrize("other", [None, -1, 1, "", "1", b"", True, (), (b"",)], ids=repr)
+def test_an_entry_is_good_for_the_writer_where_it_can_be_read(vector: dict[str, Any], other: object) -> None:
+    good = unpackb(bytes.fromhex(vector["entry"]))
+    fields = good[7]
+    changed = [(*good[:place], other, *good[place + 1 :]) for place in range(len(good))]
+    changed += [(*good[:7], (*fields[:place], other, *fields[place + 1 :])) for place in range(len(fields))]
+    for raw in map(packb, changed):
+        try:
+            decode(raw, 9)
+        except InvalidEntry as error:
+            with pytest.raises(InvalidEntry, match=re.escape(str(error))):
+                check(raw, 9)
+        else:
+            check(raw, 9)

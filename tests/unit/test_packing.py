@@ -88,14 +88,16 @@ def test_classes_of_one_and_no_field_are_packed() -> None:
 def test_a_field_of_another_type_is_refused(place: int, wrong: object) -> None:
     plain: list[Any] = list(PLAIN)
     plain[place] = wrong
-    with pytest.raises(InvalidEntry, match="Row"):
-        ROWS.value(plain)
+    for read in (ROWS.value, ROWS.check):
+        with pytest.raises(InvalidEntry, match="Row"):
+            read(plain)
 
 
 @pytest.mark.parametrize("plain", [PLAIN[:-1], (*PLAIN, 1), ()])
 def test_more_or_fewer_fields_are_refused(plain: tuple[Any, ...]) -> None:
-    with pytest.raises(InvalidEntry, match="has 8 fields"):
-        ROWS.value(plain)
+    for read in (ROWS.value, ROWS.check):
+        with pytest.raises(InvalidEntry, match="has 8 fields"):
+            read(plain)
 
 
 def test_a_class_with_fields_that_have_no_canonical_form_is_a_mistake() -> None:
