@@ -55,14 +55,14 @@ def described(desc: dict[str, Any]) -> Described:
     mapping = mapping if isinstance(mapping, dict) else {}
     kind = KINDS[desc["type"]]
     return Described(
-        relpath=relpath,
-        kind=kind,
-        filename=file_name(relpath.rpartition("/")[2]),
-        hashes=_hashes(mapping, relpath, is_file=kind == FILE),
-        modified=_moment(mapping.get("last_modified")),
-        actions=_actions(desc.get("log")),
-        belongs_to=str(desc.get("for_entrypath", "")).rpartition("/")[2],
-        url=mapping["url"] if isinstance(mapping.get("url"), str) else "",
+        relpath,
+        kind,
+        file_name(relpath.rpartition("/")[2]),
+        _hashes(mapping, relpath, is_file=kind == FILE),
+        _moment(mapping.get("last_modified")),
+        _actions(desc.get("log")),
+        str(desc["for_entrypath"]).rpartition("/")[2] if "for_entrypath" in desc else "",
+        mapping["url"] if isinstance(mapping.get("url"), str) else "",
     )
 
 
@@ -125,18 +125,18 @@ def _microseconds(moment: datetime) -> int | None:
 def _actions(log: object) -> tuple[Action, ...] | None:
     if not isinstance(log, list):
         return None
-    return tuple(_action(line) for line in log[:MAX_ACTIONS] if isinstance(line, dict))
+    return tuple([_action(line) for line in log[:MAX_ACTIONS] if isinstance(line, dict)])
 
 
 def _action(line: dict[str, Any]) -> Action:
     count = line.get("count")
     return Action(
-        what=_text(line.get("what")),
-        who=_text(line.get("who")),
-        when=_when(line.get("when")),
-        src=_text(line.get("src")),
-        dst=_text(line.get("dst")),
-        times=count if type(count) is int and 0 <= count < 1 << 31 else 0,
+        _text(line.get("what")),
+        _text(line.get("who")),
+        _when(line.get("when")),
+        _text(line.get("src")),
+        _text(line.get("dst")),
+        count if type(count) is int and 0 <= count < 1 << 31 else 0,
     )
 
 
@@ -146,7 +146,7 @@ def _text(text: object) -> str:
 
 def _when(parts: object) -> int:
     """Return the microseconds of year, month, day, hour, minute, second; 0 if they are none."""
-    if not isinstance(parts, list) or len(parts) < _WHEN_PARTS or not all(type(part) is int for part in parts):
+    if not isinstance(parts, list) or len(parts) < _WHEN_PARTS or set(map(type, parts)) != {int}:
         return 0
     year, month, day, hour, minute, second = parts[:_WHEN_PARTS]
     try:

@@ -13,6 +13,7 @@ MAX_REASON = 1_000  # characters
 MAX_VALUES = 10_000  # of one field
 _NOTHING: list[str] = []
 _SPELLED = ("name", "version")  # ours are those of the release
+_OTHERWISE = frozenset({*_SPELLED, "description"})  # are no lines that are compared
 
 
 class Registered(NamedTuple):
@@ -25,28 +26,40 @@ class Registered(NamedTuple):
     yanked: str | None = None  # PEP 592, of a mirror's files
 
 
+_DECODER = json.JSONDecoder()
 Fields = dict[str, list[str]]
+Said = dict[str, Any]  # metadata as the dump has them; values of other kinds than text and lists of text say nothing
 
 
-def fields_of(release: Release) -> Fields:
-    """Return the metadata of a release as fields of a form; of several the last one counts."""
+def decoded(part: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Return the value of a part of the dump, which was parsed once before: nothing stands around it."""
+    return _DECODER.raw_decode(part.decode())[0]
+
+
+def said_of(release: Release) -> Said:
+    """Return the metadata of a release; of several the last one counts."""
     return {
-        key: _texts(value)
+        key: value
         for metadata in release.metadata
-        for key, value in json.loads(metadata.decode()).items()
+        for key, value in decoded(metadata).items()
         if key[:1] not in ("+", ":")
     }
 
 
-def registered(release: Release, fields: Fields, newest: bytes) -> Registered:
+def fields_of(said: Said) -> Fields:
+    """Return metadata as fields of a form."""
+    return {key: _texts(value) for key, value in said.items()}
+
+
+def registered(release: Release, said: Said, newest: bytes) -> Registered:
     """Return what is to be written down, where the newest file has the core metadata *newest* (b"" = there is none)."""
     if not release.metadata:
         return Registered(is_known=False, requires_python="", document=b"", metadata=b"")
-    requires = " ".join(" ".join(fields.get("requires_python", [])).split())
+    requires = " ".join(" ".join(_texts(said.get("requires_python"))).split())
     raw = b""
-    if not newest or not (_is_spelled_out(newest, fields) or _say_the_same(versiondata(newest), fields)):
+    if not newest or not (is_spelled_out(newest, said) or _say_the_same(versiondata(newest), fields_of(said))):
         named: Fields = {"name": [release.project], "version": [release.version]}
-        raw = document(named | {key: texts for key, texts in fields.items() if any(texts)})
+        raw = document(named | {key: texts for key, texts in fields_of(said).items() if any(texts)})
     return Registered(
         is_known=True,
         requires_python=requires,
@@ -68,23 +81,29 @@ def _texts(value: Any) -> list[str]:  # noqa: ANN401 - any JSON
         return [value]
     if isinstance(value, list):
         return [item for item in value[:MAX_VALUES] if isinstance(item, str)]
-    return []
+    return _NOTHING
 
 
-def _is_spelled_out(newest: bytes, fields: Fields) -> bool:
-    """Return whether core metadata have a line for each value of the fields, and no other: quickly, for most have."""
+def is_spelled_out(newest: bytes, said: Said) -> bool:
+    """Return whether core metadata have a line for each value, those of one field together, and no other line.
+
+    Quickly, for most have. Lines of name and version may say anything.
+    """
     head, _, body = newest.decode("utf-8", "replace").partition("\n\n")
-    found: dict[str, list[str]] = {}
-    for line in head.removesuffix("\n").split("\n"):
-        header, _, value = line.partition(": ")
-        found.setdefault(header, []).append(value)
-    wanted: dict[str | None, list[str]] = {
-        HEADERS.get(key): texts for key, texts in fields.items() if key != "description" and any(texts)
-    }
-    for key in _SPELLED:
-        found.pop(HEADERS[key], None)
-        wanted.pop(HEADERS[key], None)
-    return found == wanted and [body] == (fields.get("description") or [""])
+    lines = f"\n{head}" if head.endswith("\n") else f"\n{head}\n"
+    left = lines.count("\n") - 1 - lines.count("\nName: ") - lines.count("\nVersion: ")
+    for key, value in said.items():
+        if key in _OTHERWISE:
+            continue
+        texts = _texts(value)
+        if not any(texts):
+            continue
+        header = HEADERS.get(key)
+        block = "".join([f"\n{header}: {text}" for text in texts]) + "\n"
+        if block not in lines or block.count("\n") != len(texts) + 1:
+            return False
+        left -= len(texts)
+    return not left and [body] == (_texts(said.get("description")) or [""])
 
 
 def _say_the_same(core: Mapping[str, str | list[str]], fields: Fields) -> bool:

@@ -5,7 +5,6 @@ import errno
 import hashlib
 import io
 import itertools
-import json
 import os
 import shutil
 import stat
@@ -21,7 +20,7 @@ from changelog.contents import is_small
 from changelog.errors import InvalidInput
 from ops.devpi.described import Described, described
 from ops.devpi.parked import DOCS, RESULT, Release
-from ops.devpi.released import Registered, fields_of, registered
+from ops.devpi.released import Registered, Said, decoded, fields_of, registered, said_of
 from server.archives.lenient import find_metadata
 from server.form_metadata import document
 
@@ -103,7 +102,6 @@ class _Digests:
         return bool(known)
 
 
-Fields = dict[str, list[str]]
 _Paths = tuple[str, str]  # in the dump, in the spool
 _numbers = itertools.count()
 
@@ -114,24 +112,22 @@ def take(place: Place, releases: list[Release]) -> list[TakenRelease]:
 
 
 def _take_release(place: Place, release: Release) -> TakenRelease:
-    fields, refused = fields_of(release), list[Refusal]()
-    parts = [
-        [taken for desc in descs if (taken := _attempt(place, desc, fields, refused)) is not None]
+    said, refused = said_of(release), list[Refusal]()
+    files, docs, results = (
+        tuple([taken for desc in descs if (taken := _attempt(place, desc, said, refused)) is not None])
         for descs in (release.files, release.docs, release.results)
-    ]
-    newest = parts[0][-1] if parts[0] else None
+    )
     name = Release(release.number, release.project, release.version)
-    found = registered(release, fields, b"" if newest is None else _document(place, newest))
+    found = registered(release, said, _document(place, files[-1]) if files else b"")
     if not is_small(found.document):
         _publish(place, found.document, found.metadata)
-    files, docs, results = map(tuple, parts)
     return TakenRelease(name, found, files, docs, results, tuple(refused))
 
 
-def _attempt(place: Place, raw: bytes, fields: dict[str, list[str]], refused: list[Refusal]) -> Taken | None:
-    desc = json.loads(raw.decode())  # bytes would be looked at for their encoding first
+def _attempt(place: Place, raw: bytes, said: Said, refused: list[Refusal]) -> Taken | None:
+    desc = decoded(raw)
     try:
-        return _take(place, described(desc), fields)
+        return _take(place, described(desc), said)
     except InvalidInput as error:
         refused.append(Refusal(str(desc.get("relpath")), str(error)))
     except OSError as error:
@@ -141,7 +137,7 @@ def _attempt(place: Place, raw: bytes, fields: dict[str, list[str]], refused: li
     return None
 
 
-def _take(place: Place, what: Described, fields: dict[str, list[str]]) -> Taken:
+def _take(place: Place, what: Described, said: Said) -> Taken:
     source = f"{place.dump}/{what.relpath}"
     _check_folder(place.dump, source.rpartition("/")[0])
     spooled = f"{place.spool}/{os.getpid()}-{next(_numbers)}"
@@ -151,18 +147,18 @@ def _take(place: Place, what: Described, fields: dict[str, list[str]]) -> Taken:
         if not stat.S_ISREG(found.st_mode):
             raise InvalidInput("not a regular file")
         if found.st_size <= AT_ONCE:
-            return _take_small(place, what, fields, (source, spooled), _content(descriptor, found.st_size))
+            return _take_small(place, what, said, (source, spooled), _content(descriptor, found.st_size))
         with open(descriptor, "rb", closefd=False) as file:
-            return _take_large(place, what, fields, (source, spooled), file)
+            return _take_large(place, what, said, (source, spooled), file)
     finally:
         os.close(descriptor)
 
 
-def _take_small(place: Place, what: Described, fields: Fields, paths: _Paths, content: bytes) -> Taken:
+def _take_small(place: Place, what: Described, said: Said, paths: _Paths, content: bytes) -> Taken:
     """Take a file that is in memory; nothing is written of one that is refused."""
     digests = _Digests(what.hashes, content)
     is_verified = digests.verify(what.hashes)
-    core = _core(what, io.BytesIO(content), len(content), fields)
+    core = _core(what, io.BytesIO(content), len(content), said)
     source, spooled = paths
     try:
         if place.hard_links:
@@ -176,7 +172,7 @@ def _take_small(place: Place, what: Described, fields: Fields, paths: _Paths, co
     return _taken(place, what, len(content), digests, core, is_verified=is_verified)
 
 
-def _take_large(place: Place, what: Described, fields: Fields, paths: _Paths, file: BinaryIO) -> Taken:
+def _take_large(place: Place, what: Described, said: Said, paths: _Paths, file: BinaryIO) -> Taken:
     """Take a file that is not to be in memory: the copy is what is read."""
     source, spooled = paths
     try:
@@ -191,7 +187,7 @@ def _take_large(place: Place, what: Described, fields: Fields, paths: _Paths, fi
                 digests.update(piece)
             size = copied.tell()
             is_verified = digests.verify(what.hashes)
-            core = _core(what, copied, size, fields)
+            core = _core(what, copied, size, said)
         _move(place, spooled, digests)
     except BaseException:
         _discard(spooled)
@@ -213,6 +209,8 @@ def _taken(  # noqa: PLR0913 - one file
 def _content(descriptor: int, size: int) -> bytes:
     """Return what a file of *size* bytes has; calls of the system alone, as a file object takes as long as the rest."""
     content = os.read(descriptor, size + 1)
+    if len(content) == size:  # one byte less than was asked for: this is the end
+        return content
     while len(content) <= AT_ONCE and (piece := os.read(descriptor, CHUNK)):
         content += piece
     if len(content) > AT_ONCE:
@@ -253,11 +251,11 @@ def _copy(source: BinaryIO, target: BinaryIO) -> None:
         shutil.copyfileobj(source, target, CHUNK)
 
 
-def _core(what: Described, file: BinaryIO, size: int, fields: Fields) -> bytes:
+def _core(what: Described, file: BinaryIO, size: int, said: Said) -> bytes:
     """Return the core metadata: those in the archive, else what the dump says."""
     if what.kind in (DOCS, RESULT):
         return b""
-    return find_metadata(file, size, what.filename) or document(fields)
+    return find_metadata(file, size, what.filename) or document(fields_of(said))
 
 
 def _document(place: Place, taken: Taken) -> bytes:

@@ -91,7 +91,23 @@ def read_member(file: BinaryIO, member: Member, start: int, limit: int) -> bytes
     """
     if member.unpacked > limit:
         raise InvalidArchive(f"{member.name!r} has {member.unpacked} bytes, over {limit}")
-    return b"".join(contents_of(file, member, start))
+    at_once = _small(file, member, start)
+    return b"".join(contents_of(file, member, start)) if at_once is None else at_once
+
+
+def _small(file: BinaryIO, member: Member, start: int) -> bytes | None:
+    """Return the contents of a small deflated member, in one step; None where it is another or something is wrong."""
+    if member.method != DEFLATED or member.unpacked > CHUNK or member.packed > CHUNK:
+        return None
+    file.seek(start)
+    packed = file.read(member.packed)
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        raw = inflate.decompress(packed, member.unpacked + 1)
+    except zlib.error:
+        return None
+    is_whole = inflate.eof and not inflate.unused_data and len(packed) == member.packed
+    return raw if is_whole and (len(raw), zlib.crc32(raw)) == (member.unpacked, member.crc) else None
 
 
 def contents_of(file: BinaryIO, member: Member, start: int) -> Iterator[bytes]:

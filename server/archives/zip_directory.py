@@ -189,26 +189,25 @@ def _end64(file: BinaryIO, end: End, position: int) -> tuple[End, int]:
 
 
 def _central_record(raw: bytes, at: int) -> tuple[Member, int]:
-    (signature, _, needs, flags, method, _, _, crc, packed, unpacked, *rest) = _CENTRAL.unpack_from(raw, at)
-    name_length, extra_length, comment, disk, _, attributes, offset = rest
+    record = _CENTRAL.unpack_from(raw, at)
+    signature, _, needs, flags, method, _, _, crc, packed, unpacked, name_length, extra_length = record[:12]
+    comment, disk, _, attributes, offset = record[12:]
     name_at = at + _CENTRAL.size
     extra_at = name_at + name_length
     after = extra_at + extra_length + comment
-    _check_needs(needs)
+    if needs & 0xFF > _MAX_NEEDS:
+        raise _too_new(needs)
     if signature != b"PK\1\2" or after > len(raw):
         raise InvalidArchive("the central directory is malformed")
     raw_name = raw[name_at:extra_at]
-    sizes = zip_extras.Sizes(unpacked, packed, offset)
     if extra_length:
         extra = raw[extra_at : extra_at + extra_length]
-        sizes = zip_extras.resolve(extra, raw_name, sizes, local=False)
-    elif _FULL32 in sizes:
+        sizes = zip_extras.Sizes(unpacked, packed, offset)
+        unpacked, packed, offset = zip_extras.resolve(extra, raw_name, sizes, local=False)
+    elif _FULL32 in (unpacked, packed, offset):
         raise InvalidArchive("a member needs a ZIP64 field and has none")
     name = member_name(raw_name)
-    return Member(
-        *(name, raw_name, flags, method, crc, sizes.packed, sizes.unpacked, sizes.offset),
-        *(comment, disk, attributes),
-    ), after
+    return Member(name, raw_name, flags, method, crc, packed, unpacked, offset, comment, disk, attributes), after
 
 
 def _data_start(file: BinaryIO, member: Member, end: End) -> int:
@@ -235,7 +234,8 @@ def _local(file: BinaryIO, member: Member, end: End) -> tuple[int, tuple[int, in
         _exactly(file, _LOCAL.size)
     )
     start = member.offset + _LOCAL.size + name_length + extra_length
-    _check_needs(needs)
+    if needs & 0xFF > _MAX_NEEDS:
+        raise _too_new(needs)
     if signature != b"PK\3\4" or name_length > MAX_NAME or start + member.packed > end.offset:
         raise InvalidArchive(f"{member.name!r} has no local header, or reaches beyond the members")
     rest = _exactly(file, name_length + extra_length)
@@ -243,10 +243,9 @@ def _local(file: BinaryIO, member: Member, end: End) -> tuple[int, tuple[int, in
     return start, fields, rest[name_length:], rest[:name_length]
 
 
-def _check_needs(version: int) -> None:
-    """Refuse what readers of APPNOTE 6.3 refuse, by the version needed to extract (its low byte)."""
-    if version & 0xFF > _MAX_NEEDS:
-        raise InvalidArchive(f"a member needs version {version & 0xFF} of the zip format")
+def _too_new(needs: int) -> InvalidArchive:
+    """Return why readers of APPNOTE 6.3 refuse a member, by the version needed to extract it (the low byte)."""
+    return InvalidArchive(f"a member needs version {needs & 0xFF} of the zip format")
 
 
 def _read(file: BinaryIO, offset: int, count: int) -> bytes:
