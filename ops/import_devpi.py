@@ -21,6 +21,7 @@ from ops.node import locked, serverdir_option
 from ops.roles import bring_views_up
 from server import keys, roles
 from server.config import Config
+from server.garbage import look_seldom
 from server.layout import Layout
 from server.writer_process import now
 
@@ -72,6 +73,7 @@ def import_devpi(  # noqa: PLR0913, PLR0917 - click hands over each argument by 
     if roles.of_node(layout) == roles.REPLICA:
         raise Conflict(f"{layout.serverdir} holds a replica: import into its primary")
     bring_views_up(Config(layout.serverdir))
+    look_seldom()
     with locked(layout), progress.shown() as shown:
         spool = _spool(layout)
         options = Options(spool, hard_links, frozenset(skipped), processes or len(os.sched_getaffinity(0)))

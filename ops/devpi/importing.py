@@ -1,14 +1,11 @@
 """A dump becomes history: read, taken by several processes, made durable, and only then written down."""
 
 import hashlib
-import os
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from multiprocessing import get_context
 from pathlib import Path
 
 from attrs import define, frozen
@@ -23,7 +20,7 @@ from changelog.verify import Progress
 from changelog.views import digests, indexes
 from changelog.views.indexes import MIRROR, STAGE, Index
 from changelog.writer import Proposal, Writer
-from ops.devpi import accounts, dump, taking
+from ops.devpi import accounts, dump, readers, taking
 from ops.devpi.cached import Mirror
 from ops.devpi.disk import sync_all
 from ops.devpi.dump import Dump, DumpedIndex
@@ -36,12 +33,11 @@ from server.create import PYPI
 from server.layout import Layout
 from server.spool import full_disk_named
 
-FILES_AT_ONCE = 64  # that a process takes
+FILES_AT_ONCE = 200  # that a process takes
 RELEASES_AT_ONCE = 256  # likewise
-ENTRIES_AT_ONCE = 4_000  # about as many are committed with one wait for the disk
+ENTRIES_AT_ONCE = 2_000  # about as many are committed with one wait for the disk
 EVENTS_AT_ONCE = 500  # of one command
 STAGES_SHOWN = "files taken"
-PARENT_S = 1.0  # seconds between looks whether the command is still there
 OURS = (":init", IMPORT)
 _WHICH = "import-devpi"  # the file that says which dump is imported
 
@@ -76,6 +72,7 @@ def run(folder: Path, target: Target, options: Options, report: Report, progress
     folder = folder.resolve()
     _check_target(target, folder)
     with ExitStack() as stack:
+        pool = stack.enter_context(readers.begun(options.processes))
         parked = Parked(options.spool / "parts")
         stack.callback(parked.close)
         progress("index of the dump read", 0, 1)
@@ -84,8 +81,8 @@ def run(folder: Path, target: Target, options: Options, report: Report, progress
         _check_types(found, options)
         _write_accounts(found, target, options, report)
         place = Place(str(folder), str(target.layout.blobs), str(options.spool), options.hard_links)
-        pool = stack.enter_context(_pool(options.processes))
-        taken = _taken(place, _jobs(found, parked, target), pool, 2 * options.processes + 1)
+        ahead = 2 * options.processes + ENTRIES_AT_ONCE // FILES_AT_ONCE
+        taken = _taken(place, _jobs(found, parked, target), pool, ahead)
         total = sum(index.files for index in found.indexes.values() if _index(target, index) is not None)
         done, unused = 0, set[bytes]()
         for group in _durable(target.layout.blobs, _grouped(taken)):
@@ -206,7 +203,7 @@ def _jobs(found: Dump, parked: Parked, target: Target) -> Iterator[tuple[Filled,
 def _taken(
     place: Place, jobs: Iterator[tuple[Filled, list[Release]]], pool: Executor, ahead: int
 ) -> Iterator[tuple[Filled, TakenRelease]]:
-    """Yield releases in order; no more than *ahead* jobs are under way."""
+    """Yield releases in order; no more than *ahead* jobs are under way: enough for the time of a commit."""
     waiting: deque[tuple[Filled, Future[list[TakenRelease]]]] = deque()
     for filled, job in jobs:
         waiting.append((filled, pool.submit(taking.take, place, job)))
@@ -291,21 +288,3 @@ def _packed(units: Iterator[Unit]) -> Iterator[Unit]:
             packed = ([], ())
     if packed[0]:
         yield packed
-
-
-def _pool(processes: int) -> Executor:
-    if processes == 1:
-        return ThreadPoolExecutor(1, thread_name_prefix="take")
-    context = get_context("spawn")
-    return ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
-
-
-def _end_with(parent: int) -> None:
-    """Let this process end with the command, however that ends."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
