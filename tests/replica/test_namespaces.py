@@ -22,6 +22,7 @@ FULL = os.environ.get("LEDGERPI_TEST_FULL") == "1"
 ROUNDS = 30 if FULL else 3
 UPLOADS = 100 if FULL else 10
 SEED = 11
+QUIET_S = 2.0  # without an entry
 LONG_S = 60.0
 UNKNOWN = frozenset({502, 503})  # whether the primary carried it out is not known
 DEV = "root/dev"
@@ -47,11 +48,22 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 def check_equal(between: Road, model: Model, chance: random.Random) -> None:
     """Check that both have the same entries and all files, and serve what clients know of."""
+    wait_until_quiet(between.primary)
     wait_until_equal(between.primary, between.replica, within_s=LONG_S)
     wait_until(lambda: has_all_files(between), lambda: status(between.replica), LONG_S)
     for node in (between.primary, between.replica):
         check_served(node, model, chance, EVERYTHING)
     check_copy(between.primary, between.replica, files=True)
+
+
+def wait_until_quiet(primary: Node) -> None:
+    """Wait until what had reached a slow primary when its sender heard 502 has become true."""
+    serial, since, deadline = None, 0.0, time.monotonic() + LONG_S
+    while serial is None or time.monotonic() < since + QUIET_S:
+        assert time.monotonic() < deadline, "the log goes on growing"
+        if (now := status(primary)["serial"]) != serial:
+            serial, since = now, time.monotonic()
+        time.sleep(QUIET_S / 10)
 
 
 def has_all_files(between: Road) -> bool:
