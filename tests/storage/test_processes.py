@@ -112,6 +112,23 @@ def test_an_error_of_a_child_is_logged_there_and_never_reaches_the_code_of_its_p
     assert "BrokenPipeError" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("redirected", ["<&- >&-", "<&- >&- 2>&-", ">/dev/full"])
+def test_a_node_serves_without_standard_streams(node: Node, redirected: str) -> None:
+    command = " ".join(node.command)
+    shell = subprocess.Popen(["/bin/sh", "-c", f"exec {command} {redirected}"], start_new_session=True)
+    try:
+        children = Path(f"/proc/{shell.pid}/task/{shell.pid}/children")
+        wait_until(lambda: len(children.read_text().split()) == 2 or shell.poll() is not None, children.read_text)
+        for pid in (shell.pid, *map(int, children.read_text().split())):
+            targets = [str(Path(f"/proc/{pid}/fd/{number}").readlink()) for number in (0, 1)]
+            assert all(not target.startswith(("socket:", str(node.serverdir))) for target in targets), targets
+        time.sleep(0.5)  # it says where it answers
+        assert shell.poll() is None
+    finally:
+        shell.terminate()
+        assert shell.wait(30) == 0
+
+
 def test_a_terminal_that_is_closed_ends_the_node_as_its_operator_does(node: Node) -> None:
     node.start()
     logged = len(node.log)
