@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from changelog.errors import LedgerpiError
+from ops import standard_streams
 from ops.printable import printable
 
 COMMANDS = {  # command: module, where it has the command's name, with _ for -
@@ -58,3 +59,4 @@ class Commands(click.Group):
 @click.version_option(package_name="ledgerpi")
 def main() -> None:
     """Run and look after a private Python package index with a verifiable history."""
+    standard_streams.open_missing()

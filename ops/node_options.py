@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ops import standard_streams
 from ops.serve_upstream import upstream_options
 from server.config import Config
 
@@ -147,8 +148,11 @@ def node_options(function: F) -> F:
 
 
 def announce(url: str) -> None:
-    """Print where a node answers."""
-    click.echo(f"ledgerpi serves {url}")
-    click.echo(f"  a mirror:    {url}/root/pypi/+simple/    (pip, uv)")
-    click.echo(f"  an index:    {url}/root/dev/+simple/     (pip, uv)")
-    click.echo(f"  uploads to:  {url}/root/dev/             (twine, uv publish, devpi)")
+    """Print where a node answers; it serves all the same if that can not be written."""
+    try:
+        click.echo(f"ledgerpi serves {url}")
+        click.echo(f"  a mirror:    {url}/root/pypi/+simple/    (pip, uv)")
+        click.echo(f"  an index:    {url}/root/dev/+simple/     (pip, uv)")
+        click.echo(f"  uploads to:  {url}/root/dev/             (twine, uv publish, devpi)")
+    except OSError:  # a full disk, or nobody reads any more
+        standard_streams.give_up_output()

@@ -6,12 +6,17 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.connector import Connection
 
 _AT_ONCE = struct.pack("ii", 1, 0)  # struct linger of socket(7): on, for no time at all
-_under_way: ContextVar[list[asyncio.Transport]] = ContextVar("_under_way")
+
+Sent = list[asyncio.Transport]
+
+_under_way: ContextVar[Sent] = ContextVar("_under_way")
+_last_sent: WeakKeyDictionary[asyncio.Transport, Sent] = WeakKeyDictionary()  # whose request each connection had last
 
 
 class Revocable(aiohttp.ClientRequest):
@@ -23,7 +28,9 @@ class Revocable(aiohttp.ClientRequest):
         if transport is not None:
             link = transport.get_extra_info("socket")
             link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-            _under_way.get([]).append(transport)
+            sent = _under_way.get([])
+            sent.append(transport)
+            _last_sent[transport] = sent
         return await super().send(conn)
 
 
@@ -34,13 +41,14 @@ def revoked_on_failure() -> Iterator[None]:
     An ordinary close goes on sending, for a quarter of an hour if the road is down: a write would take effect long
     after its sender was told that it failed. What the other side has got already can not be taken back.
     """
-    sent = list[asyncio.Transport]()
+    sent = Sent()
     token = _under_way.set(sent)
     try:
         yield
     except BaseException:
         for transport in sent:
-            transport.abort()
+            if _last_sent.get(transport) is sent:  # else it was answered, and the connection went to another request
+                transport.abort()
         raise
     finally:
         _under_way.reset(token)

@@ -8,15 +8,21 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NoReturn
 
+import structlog
 from attrs import define, evolve, frozen
 
+from changelog.errors import LedgerpiError
 from server.config import Config
 from server.counts import Counts
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # which end a node
 _NAME_BYTES = 15  # of a process (proc(5))
 _LOOK_S = 0.01  # between looks at a process that is to end
+_CLOSED = -1
+
+logger = structlog.get_logger()
 
 
 @frozen
@@ -72,6 +78,13 @@ class Process:
         """Tell it that the writer has made all tables."""
         with suppress(BrokenPipeError):  # it died; the next one will be let begin at once
             os.write(self.begin, b"b")
+        self.end_waiting()
+
+    def end_waiting(self) -> None:
+        """Close the pipe that it may still wait at to begin; without the byte, it ends."""
+        if self.begin != _CLOSED:
+            os.close(self.begin)
+            self.begin = _CLOSED
 
     def has_ended(self) -> bool:
         """Return whether it is no more; ``exit`` is set then."""
@@ -96,7 +109,7 @@ class Process:
     def close(self) -> None:
         """Close the pipes."""
         os.close(self.ready)
-        os.close(self.begin)
+        self.end_waiting()
 
     def _signal(self, number: int) -> None:
         if not self.has_ended():
@@ -108,24 +121,47 @@ def fork(module: str, start: Start, leave: Callable[[], None], *, hears_sigterm:
 
     It ends on SIGTERM, or only when the supervisor does or closes its pipe.
 
-    In the child this does not return: it raises SystemExit, so that the interpreter ends as it always does.
+    In the child this does not return: it raises SystemExit and nothing else, so that the interpreter ends as it always
+    does, and no handler of the parent takes the child's errors for its own.
+
+    Raises:
+        OSError: there is no child, for lack of descriptors, processes or memory.
     """
-    begin, let_begin = os.pipe()
-    said, ready = os.pipe()
+    pipes: list[int] = []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # none may reach the child while it has our handlers
-    pid = os.fork()
+    try:
+        pipes += os.pipe()
+        pipes += os.pipe()
+        pid = os.fork()
+    except OSError:
+        for descriptor in pipes:
+            os.close(descriptor)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
+    begin, let_begin, said, ready = pipes
     if pid:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(begin)
         os.close(ready)
         return Process(pid, said, let_begin)
-    os.close(let_begin)
-    os.close(said)
-    leave()
-    _take_signals(hears_sigterm=hears_sigterm)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        os.close(let_begin)
+        os.close(said)
+        leave()
+        _take_signals(hears_sigterm=hears_sigterm)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _run(module, evolve(start, begin=begin, ready=ready))
+    except LedgerpiError as error:
+        logger.error("process can not go on", name=start.name, reason=str(error))  # noqa: TRY400 - it says it all
+    except Exception:
+        logger.exception("process failed", name=start.name)
+    raise SystemExit(1)
+
+
+def _run(module: str, start: Start) -> NoReturn:
     _be_named(start.name)
-    importlib.import_module(module).main(evolve(start, begin=begin, ready=ready))
+    importlib.import_module(module).main(start)
+    start.listening.close()
     raise SystemExit(0)
 
 
@@ -133,7 +169,8 @@ def _take_signals(*, hears_sigterm: bool) -> None:
     """Undo what the supervisor does on signals; who runs the node may send them to all of its processes at once."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL if hears_sigterm else signal.SIG_IGN)
 
 

@@ -11,16 +11,18 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from types import FrameType
 
+import lmdb
 import structlog
 from attrs import define, evolve, field, frozen
 
 from changelog.env import Env
+from changelog.errors import LedgerpiError
 from server import locks, roles
-from server.child import Process, Start, fork
+from server.child import SIGNALS, Process, Start, fork
 from server.config import Config
 from server.counts import shared_counts
 from server.upstream import state
@@ -106,12 +108,19 @@ class Supervisor:
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def run(self) -> None:
-        """Run until SIGTERM or SIGINT, or until it is clear that the node can not start (``failed``)."""
+        """Run until SIGTERM, SIGINT or SIGHUP, or until it is clear that the node can not start (``failed``)."""
         wake = self._wake_on_signals()
         while not self._stopping:
             self._changing = False
             self._run_as_it_is(wake)
-        self._socket.close()
+        self._close()
+
+    def _close(self) -> None:
+        for one in (self._socket, self._asked, self._joined, self._selector):
+            one.close()
+        signal.set_wakeup_fd(-1)
+        for descriptor in (self._counts, *self._wake):
+            os.close(descriptor)
         self._lock.close()
 
     def _run_as_it_is(self, wake: int) -> None:
@@ -149,10 +158,17 @@ class Supervisor:
         gc.freeze()  # what is looked at is written to, and no longer shared
 
     def _free_readers(self) -> None:
-        """Free the slots of readers that died. No child may be forked with the environment open: it opens its own."""
+        """Free the slots of readers that died: what they were reading is kept for them, and the file grows.
+
+        No child may be forked with an environment open: it opens its own.
+        """
         layout = self._config.layout
-        with closing(Env(layout.changelog, (), readonly=True, map_size=self._config.map_size)) as env:  # reads no views
-            env.reader_check()
+        try:
+            with closing(Env(layout.changelog, (), readonly=True, map_size=self._config.map_size)) as env:
+                env.reader_check()  # it reads no views
+            state.free_readers(layout.local)
+        except (LedgerpiError, lmdb.Error, OSError) as error:  # as for lack of descriptors; it is tried again soon
+            logger.warning("readers not freed", reason=str(error))
 
     def _make_children(self) -> None:
         self._programs = self._choose(self._config)
@@ -187,8 +203,9 @@ class Supervisor:
         wake, write = self._wake = os.pipe()
         os.set_blocking(write, False)
         signal.set_wakeup_fd(write)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_stop)
+        for number in SIGNALS:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup(1) lets it be
+                signal.signal(number, self._on_stop)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         self._selector.register(wake, selectors.EVENT_READ)
         return wake
@@ -206,11 +223,16 @@ class Supervisor:
             parent=self._alive,
         )
         is_worker = child.module == self._programs.worker
-        child.process = fork(child.module, start, lambda: self._leave(start), hears_sigterm=is_worker)
+        child.started = time.monotonic()
+        try:
+            child.process = fork(child.module, start, lambda: self._leave(start), hears_sigterm=is_worker)
+        except OSError as error:  # others may end, and leave room
+            logger.error("process not started", name=child.name, reason=str(error))  # noqa: TRY400 - nothing is wrong here
+            self._put_off(child)
+            return
         if self._tables_made:
             child.process.let_begin()
         child.ready = False
-        child.started = time.monotonic()
         self._selector.register(child.process.ready, selectors.EVENT_READ, child)
 
     def _leave(self, start: Start) -> None:
@@ -222,9 +244,8 @@ class Supervisor:
         for one in (self._socket, self._asked, self._joined):
             if one is not start.listening:
                 one.close()
-        for child in self._children:
-            if child.process is not None:
-                child.process.close()
+        for process in _running(self._children):
+            process.close()
 
     def _hear(self, child: Child) -> None:
         """Take note of a child that says it is ready, or closes its output by dying."""
@@ -237,9 +258,8 @@ class Supervisor:
             self._selector.unregister(process.ready)
         elif child is self._children[0] and not self._tables_made:
             self._tables_made = True
-            for waiting in self._children:
-                if waiting.process is not None:
-                    waiting.process.let_begin()
+            for waiting in _running(self._children):
+                waiting.let_begin()
         if not self._announced and all(child.ready for child in self._wanted()):
             self._announced = True
             self._on_ready(self.url)
@@ -264,6 +284,10 @@ class Supervisor:
         else:
             logger.error("process died", name=child.name, exit=process.exit)
         self._forget(process)
+        self._put_off(child)
+
+    def _put_off(self, child: Child) -> None:
+        """Start a child again after a pause; give the node up if it was never up."""
         child.process = None
         young = time.monotonic() < child.started + YOUNG_S
         child.failures = child.failures + 1 if young else 0
@@ -279,19 +303,16 @@ class Supervisor:
         deadline = time.monotonic() + (CHANGE_GRACE_S if self._changing else GRACE_S)
         writer, *others = self._children
         workers = [child for child in others if child.module == self._programs.worker]
-        for child in workers:
-            if child.process is not None:
-                child.process.terminate()
-        for child in workers:
-            _wait(child.process, deadline)
+        for process in _running(workers):
+            process.terminate()
+        _wait(workers, deadline)
         os.close(self._parent)
-        for child in others:
-            _wait(child.process, deadline)
-        _wait(writer.process, deadline)
+        for process in _running(self._children):
+            process.end_waiting()  # who waits for the writer looks at nothing else
+        _wait([*others, writer], deadline)
         os.close(self._alive)
-        for child in self._children:
-            if child.process is not None:
-                self._forget(child.process)
+        for process in _running(self._children):
+            self._forget(process)
         for asked in (self._asked, self._joined):
             if asked in self._registered():
                 self._selector.unregister(asked)
@@ -306,8 +327,12 @@ class Supervisor:
         return {key.fileobj for key in self._selector.get_map().values()}
 
 
-def _wait(process: Process | None, deadline: float) -> None:
-    if process is not None:
+def _running(children: Sequence[Child]) -> list[Process]:
+    return [child.process for child in children if child.process is not None]
+
+
+def _wait(children: Sequence[Child], deadline: float) -> None:
+    for process in _running(children):
         process.wait(max(0.5, deadline - time.monotonic()))
 
 

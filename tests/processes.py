@@ -123,6 +123,11 @@ class Node:
         """Whether its processes are there and not paused."""
         return self._process is not None and not self._paused
 
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of a node that ended by itself; None if it runs, or was stopped."""
+        return None if self._process is None else self._process.poll()
+
     def pids(self) -> dict[str, int]:
         """Return the living processes: ``supervisor``, ``writer``, ``worker-0`` and so on; none if it does not run."""
         if self._process is None:

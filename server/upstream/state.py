@@ -7,7 +7,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from attrs import frozen
@@ -82,6 +82,12 @@ def prepare(folder: Path) -> None:
     clean.unlink(missing_ok=True)
 
 
+def free_readers(folder: Path) -> None:
+    """Free the slots of readers whose process died; by a process that does not have the tables open."""
+    with closing(ScratchEnv(folder, TABLES, readonly=True, map_size=MAP_SIZE)) as env:
+        env.reader_check()
+
+
 def identity(url: str) -> bytes:
     """Return what stands for an upstream in keys: another ``mirror_url`` begins anew."""
     return hashlib.sha256(url.encode()).digest()[:IDENTITY_BYTES]
@@ -119,7 +125,7 @@ class LocalState:
             return CHECKED.get(store, key)
 
     def tidy(self) -> None:
-        """Forget pages that nobody has and nobody asked for lately, and slots of readers that died."""
+        """Forget pages that nobody has and nobody asked for lately."""
         now = time.time_ns() // 1_000
         with self._env.read() as store:
             old = [key for key, row in CHECKED.scan(store) if row.outcome != OK and not row.seen and row.until < now]
@@ -127,7 +133,6 @@ class LocalState:
             with self._env.write() as store:
                 for key in old[start : start + AT_ONCE]:
                     store.delete(CHECKED.name, key)
-        self._env.reader_check()
 
     def close(self) -> None:
         """Close the tables, and let them outlive a restart of the machine."""
