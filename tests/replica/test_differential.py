@@ -44,10 +44,9 @@ WITHIN_S = 60.0
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, Replica, Replica]]:
     """A primary, a replica of it, and a replica of the replica."""
     folder = tmp_path_factory.mktemp("chain")
-    args = ("--login-attempts", "1000000")  # what is left of a pause differs by the second
-    primary = new_node(folder, workers=1, args=args).start()
-    replica = new_replica(primary, folder, workers=1, args=args).start()
-    second = new_replica(primary, folder, via=replica.url, workers=1, args=args).start()
+    primary = new_node(folder, workers=1).start()
+    replica = new_replica(primary, folder, workers=1).start()
+    second = new_replica(primary, folder, via=replica.url, workers=1).start()
     try:
         yield primary, replica, second
         assert "Traceback" not in primary.log + replica.log + second.log
