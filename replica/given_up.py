@@ -9,14 +9,16 @@ from contextvars import ContextVar
 from weakref import WeakKeyDictionary
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
 _AT_ONCE = struct.pack("ii", 1, 0)  # struct linger of socket(7): on, for no time at all
 
-Sent = list[asyncio.Transport]
+Sent = list[tuple[ResponseHandler, asyncio.Transport]]
 
 _under_way: ContextVar[Sent] = ContextVar("_under_way")
-_last_sent: WeakKeyDictionary[asyncio.Transport, Sent] = WeakKeyDictionary()  # whose request each connection had last
+# Whose request each connection had last; by protocol, as uvloop's transport of TLS takes no weak reference.
+_last_sent: WeakKeyDictionary[ResponseHandler, Sent] = WeakKeyDictionary()
 
 
 class Revocable(aiohttp.ClientRequest):
@@ -24,13 +26,13 @@ class Revocable(aiohttp.ClientRequest):
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Send it; the kernel keeps nothing for later of a connection that is closed."""
-        transport = conn.transport
-        if transport is not None:
+        transport, protocol = conn.transport, conn.protocol
+        if transport is not None and protocol is not None:
             link = transport.get_extra_info("socket")
             link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             sent = _under_way.get([])
-            sent.append(transport)
-            _last_sent[transport] = sent
+            sent.append((protocol, transport))
+            _last_sent[protocol] = sent
         return await super().send(conn)
 
 
@@ -46,8 +48,8 @@ def revoked_on_failure() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for transport in sent:
-            if _last_sent.get(transport) is sent:  # else it was answered, and the connection went to another request
+        for protocol, transport in sent:
+            if _last_sent.get(protocol) is sent:  # else it was answered, and the connection went to another request
                 transport.abort()
         raise
     finally:

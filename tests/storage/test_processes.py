@@ -130,7 +130,9 @@ def test_a_node_serves_without_standard_streams(node: Node, redirected: str) -> 
 
 
 def test_a_terminal_that_is_closed_ends_the_node_as_its_operator_does(node: Node) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may have been started by nohup
     node.start()
+    signal.signal(signal.SIGHUP, before)
     logged = len(node.log)
     os.killpg(node.pids()["supervisor"], signal.SIGHUP)
     wait_until(lambda: not node.pids(), node.pids)
